@@ -1,0 +1,1 @@
+"""One turn: the loop, the prompt, the token budget."""

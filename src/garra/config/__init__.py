@@ -1,0 +1,1 @@
+"""What the person wrote: paths, JSON5, includes, variables, schema, comment-keeping edits."""

@@ -1,0 +1,1 @@
+"""Which model answers: refs, catalogue, discovery, keys, capabilities."""

@@ -1,0 +1,1 @@
+"""The model server: vLLM's HTTP API, engines, weights."""

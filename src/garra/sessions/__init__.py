@@ -1,0 +1,1 @@
+"""What is kept: keys, the store, transcripts, search, export."""

@@ -1,0 +1,1 @@
+"""The chat-completions wire: messages and events as values, request bodies, the SSE reader, one adapter."""

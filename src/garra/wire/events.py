@@ -1,0 +1,94 @@
+"""What a streamed reply is made of, and how the pieces become a message again."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from garra.wire.messages import Assistant, ToolCall
+
+
+class TextDelta(msgspec.Struct, frozen=True, tag="text"):
+    """More of the answer."""
+
+    text: str
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True, tag="reasoning"):
+    """More of the model's thinking. `field` is the wire name it came under: `reasoning` or `reasoning_content`."""
+
+    text: str
+    field: str = "reasoning"
+
+
+class CallDelta(msgspec.Struct, frozen=True, tag="call"):
+    """A piece of a tool call. Pieces belong together by `index`; `id` and `name` come with the first."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Usage(msgspec.Struct, frozen=True, tag="usage"):
+    """Tokens, as the server counted them. `cached_tokens` is None where it does not tell."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int | None = None
+
+
+class Finish(msgspec.Struct, frozen=True, tag="finish"):
+    """The reply is complete. `reason` is the server's word: stop, length, tool_calls, …"""
+
+    reason: str
+
+
+Event: TypeAlias = TextDelta | ReasoningDelta | CallDelta | Usage | Finish
+
+
+class Reply:
+    """A reply while it arrives: add every event, then ask for the message. Also right for one cut short."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._reasoning_field = ""
+        self._calls: dict[int, CallDelta] = {}
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+
+    def add(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case TextDelta(text):
+                self._text.append(text)
+            case ReasoningDelta(text, field):
+                self._reasoning.append(text)
+                self._reasoning_field = self._reasoning_field or field
+            case CallDelta():
+                self._add_call(event)
+            case Usage():
+                self.usage = event
+            case Finish(reason):
+                self.finish_reason = reason
+
+    def _add_call(self, piece: CallDelta) -> None:
+        had = self._calls.get(piece.index, CallDelta(piece.index))
+        self._calls[piece.index] = CallDelta(
+            piece.index, had.id or piece.id, had.name or piece.name, had.arguments + piece.arguments
+        )
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self._text)
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls so far, in the order of their index."""
+        pieces = (self._calls[index] for index in sorted(self._calls))
+        return tuple(ToolCall(piece.id or f"call_{piece.index}", piece.name, piece.arguments) for piece in pieces)
+
+    def message(self) -> Assistant:
+        """What arrived, as a message."""
+        return Assistant(self.text, self.calls, "".join(self._reasoning), self._reasoning_field)
