@@ -1,0 +1,155 @@
+"""What a transcript is made of: items, which somebody wrote, and entries, which are items that the store has numbered.
+
+Values and their JSON, nothing else: no SQL, no clock. An item is written once and never changed. What a newer version
+wrote is read as `Unknown`: kept as it is, skipped by all who read.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from garra.wire.events import Usage
+from garra.wire.messages import Assistant, Image, Message, Part, System, Text, ToolResult, ToolSpec, User
+
+Status: TypeAlias = Literal["done", "interrupted", "failed"]
+
+
+class Head(msgspec.Struct, frozen=True, tag="head"):
+    """The fixed prefix of a session as it was first sent: it stays so, whatever the files it came from say later."""
+
+    system: str
+    tools: tuple[ToolSpec, ...] = ()
+    model: str = ""
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True, tag="said"):
+    """A message. `status` tells of a reply cut short by the person (interrupted) or by an error (failed)."""
+
+    message: Message
+    status: Status = "done"
+    model: str = ""
+    usage: Usage | None = None
+    note: str = ""
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """A turn ended with an error. People see it, the model does not."""
+
+    error: str
+
+
+Item: TypeAlias = Head | Said | Failed
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """An item of a kind that this version does not know, as it stands in the store."""
+
+    json: str
+
+
+class NewEntry(msgspec.Struct, frozen=True):
+    """An item to be appended."""
+
+    item: Item
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An item as it stands in the store. `seq` counts from 1 without gaps in each session; `at` is in epoch seconds."""
+
+    session_id: str
+    seq: int
+    at: float
+    item: Item | Unknown
+
+
+class SessionInfo(msgspec.Struct, frozen=True):
+    """One session. `current` is false for those that a reset has put behind; `title` is how the person began it."""
+
+    key: str
+    session_id: str
+    started_at: float
+    updated_at: float
+    messages: int
+    title: str
+    current: bool
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One hit of a search: who said it (`user` or `assistant`), where, when, and the words around it."""
+
+    key: str
+    session_id: str
+    seq: int
+    at: float
+    role: str
+    snippet: str
+
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
+
+
+def encode(item: Item) -> bytes:
+    """The item as JSON. Half characters, which UTF-8 cannot hold, become question marks."""
+    try:
+        return _encoder.encode(item)
+    except UnicodeEncodeError:
+        return _encoder.encode(_mended(msgspec.to_builtins(item)))
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list | tuple):
+        return [_mended(each) for each in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(each) for key, each in value.items()}
+    return value
+
+
+def decode(data: bytes) -> Item | Unknown:
+    """The item that was stored."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError:
+        return Unknown(data.decode())
+
+
+def kind_of(item: Item) -> str:
+    """Who speaks, or what it is: user, assistant, tool, system, head, failed."""
+    match item:
+        case Said(User()):
+            return "user"
+        case Said(Assistant()):
+            return "assistant"
+        case Said(ToolResult()):
+            return "tool"
+        case Said(System()):
+            return "system"
+        case Head():
+            return "head"
+        case _:
+            return "failed"
+
+
+def spoken_text(item: Item) -> str:
+    """What a person or the model said in it, for the search; empty for everything else."""
+    match item:
+        case Said(User(str(text))) | Said(Assistant(text)):
+            return text
+        case Said(User(tuple(parts))):
+            return plain_text(parts)
+        case _:
+            return ""
+
+
+def plain_text(content: str | tuple[Part, ...]) -> str:
+    """A person's message as text; images are named, not shown."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text for part in content if isinstance(part, Text))
+
+
+def image_count(content: str | tuple[Part, ...]) -> int:
+    """How many images a person's message carries."""
+    return 0 if isinstance(content, str) else sum(isinstance(part, Image) for part in content)

@@ -1,0 +1,125 @@
+"""From entries to what is sent to the model, and the mending of what a crash left open.
+
+`history` is a pure function with one promise: what it gave for some entries is a prefix of what it gives when more
+have been added, whatever they are. So what was sent stays sent, and the server's prefix cache holds. It keeps the
+promise by never saying anything about a step that is still open: a reply with calls is left out until each of its
+calls has a result, or until something else was said, which ends the step. Calls that have no result by then were
+interrupted, and are answered so.
+
+Nothing is judged here, and nothing is shortened: order and text are those of the store.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from garra.sessions.entries import Entry, Head, NewEntry, Said
+from garra.wire.messages import Assistant, Message, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from garra.sessions.store import Store
+
+INTERRUPTED = "interrupted before it finished: there is no result, and it may have been done in part"
+
+
+def head(entries: Sequence[Entry]) -> Head | None:
+    """The fixed prefix in force: as it was first sent, unless the turn had to store another one since."""
+    return next((entry.item for entry in reversed(entries) if isinstance(entry.item, Head)), None)
+
+
+def history(entries: Sequence[Entry]) -> tuple[Message, ...]:
+    """The messages to send after the head's system text: every call in them answered exactly once, in order."""
+    messages, _ = _walk(entries)
+    return tuple(messages)
+
+
+def open_calls(entries: Sequence[Entry]) -> tuple[ToolCall, ...]:
+    """The calls at the end of the transcript that have no result yet."""
+    _, step = _walk(entries)
+    return step.missing() if step else ()
+
+
+async def mend(store: "Store", key: str) -> tuple[Entry, ...]:
+    """Answer the calls that a crash left open, durably. Only for whoever holds the session's lease."""
+    missing = open_calls(await store.entries(key))
+    if not missing:
+        return ()
+    return await store.append(key, *(NewEntry(Said(interrupted_result(call))) for call in missing))
+
+
+def interrupted_result(call: ToolCall) -> ToolResult:
+    """The answer to a call that never finished. Always the same, so that it is never rendered in two ways."""
+    return ToolResult(call.id, call.name, INTERRUPTED, failed=True)
+
+
+class _Step:
+    """A reply with calls, and the results as they come in. Calls of one id are answered in their order."""
+
+    def __init__(self, reply: Assistant) -> None:
+        self.reply = reply
+        self._results: list[ToolResult | None] = [None] * len(reply.calls)
+
+    def take(self, result: ToolResult) -> None:
+        """Keep the result if a call still waits for it."""
+        for place, call in enumerate(self.reply.calls):
+            if call.id == result.call_id and self._results[place] is None:
+                self._results[place] = result
+                return
+
+    def missing(self) -> tuple[ToolCall, ...]:
+        return tuple(call for call, result in zip(self.reply.calls, self._results, strict=True) if result is None)
+
+    def messages(self) -> Iterator[Message]:
+        yield self.reply
+        for call, result in zip(self.reply.calls, self._results, strict=True):
+            yield result or interrupted_result(call)
+
+
+def _walk(entries: Sequence[Entry]) -> tuple[list[Message], _Step | None]:
+    messages: list[Message] = []
+    step: _Step | None = None
+    for said in (entry.item for entry in entries if isinstance(entry.item, Said)):
+        if isinstance(said.message, ToolResult):
+            if step:
+                step.take(said.message)
+        else:
+            messages.extend(step.messages() if step else ())
+            step = _begin(said, messages)
+        if step and not step.missing():
+            messages.extend(step.messages())
+            step = None
+    return messages, step
+
+
+def _begin(said: Said, messages: list[Message]) -> _Step | None:
+    """Take a message that is no result: a reply with calls opens a step, everything else stands for itself."""
+    if not isinstance(said.message, Assistant):
+        messages.append(said.message)
+        return None
+    reply = _as_sent(said.message, whole=said.status == "done")
+    if reply.calls:
+        return _Step(reply)
+    if reply.text or said.status == "done":
+        messages.append(reply)
+    return None
+
+
+def _as_sent(reply: Assistant, *, whole: bool) -> Assistant:
+    """A reply cut short keeps its text, which the server may still have cached, and loses its unfinished calls."""
+    if not reply.calls:
+        return reply
+    if not whole:
+        return msgspec.structs.replace(reply, calls=())
+    calls = tuple(_readable(call) for call in reply.calls)
+    return reply if calls == reply.calls else msgspec.structs.replace(reply, calls=calls)
+
+
+def _readable(call: ToolCall) -> ToolCall:
+    """Servers parse the arguments to render them and refuse the whole request, for ever, when they are no object."""
+    try:
+        msgspec.json.decode(call.arguments, type=dict)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        wrapped = {"invalid_arguments": call.arguments} if call.arguments.strip() else {}
+        return msgspec.structs.replace(call, arguments=msgspec.json.encode(wrapped).decode())
+    return call
