@@ -1,0 +1,185 @@
+"""From the file to a typed configuration: includes, older shapes, variables, schema, in this order.
+
+Nothing is created or written. Every fault is collected before one error is raised.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from garra.config.check import Checker, Fault
+from garra.config.includes import Document, read_document
+from garra.config.keypath import KeyPath, format_path, parse_path
+from garra.config.older import Rewrite, rewrite
+from garra.config.paths import Paths, expand
+from garra.config.rules import apply_rules, leave_out_unspoken
+from garra.config.schema import AgentEntry, Config
+from garra.config.section import SecretRef
+from garra.config.variables import Missing, fill, read_dotenv
+from garra.errors import ConfigError, MissingVariable
+
+OPENCLAW_FILE = "openclaw.json"
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """What the person configured, with the environment it was read in.
+
+    `data` is the file's content in today's shape, before variables are filled in and without defaults.
+    """
+
+    config: Config
+    paths: Paths
+    env: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    exists: bool = False
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Configuration({self.paths.config_file})"  # the rest may hold secrets
+
+    def check(self, prefix: str) -> None:
+        """Raise MissingVariable if a variable is missing at the key or below it. Call it before using a subtree."""
+        wanted = parse_path(prefix)
+        for missing in self.missing:
+            if missing.key[: len(wanted)] == wanted:
+                raise MissingVariable(missing.variable, missing.path)
+
+    def secret(self, value: str | SecretRef | None, path: str) -> str | None:
+        """The text of a secret: a literal, `$NAME`, or a reference to the environment."""
+        self.check(path)
+        if isinstance(value, SecretRef):
+            return self._referenced(value, path)
+        if isinstance(value, str) and value.startswith("$") and _is_variable_name(value[1:]):
+            return self._variable(value[1:], path)
+        return value or None
+
+    def _referenced(self, ref: SecretRef, path: str) -> str:
+        if ref.source != "env":
+            raise ConfigError(f"{path}: secrets from {ref.source!r} cannot be read; use the source env")
+        return self._variable(ref.id, path)
+
+    def _variable(self, name: str, path: str) -> str:
+        value = self.env.get(name)
+        if not value:
+            raise MissingVariable(name, path)
+        return value
+
+    @property
+    def default_agent(self) -> str:
+        """The agent that is meant where none is named."""
+        entries = self.config.agents.entries
+        marked = next((name for name, entry in entries.items() if entry.default), None)
+        return marked or ("main" if "main" in entries or not entries else next(iter(entries)))
+
+    def agent(self, agent: str = "main") -> AgentEntry:
+        """An agent's own settings; `main` is the default agent where none has that name."""
+        return self.config.agents.entries.get(self._agent_name(agent), AgentEntry())
+
+    def _agent_name(self, agent: str) -> str:
+        return agent if agent in self.config.agents.entries or agent != "main" else self.default_agent
+
+    def workspace(self, agent: str = "main") -> Path:
+        """The agent's working folder."""
+        name = self._agent_name(agent)
+        own, shared = self.agent(agent).workspace, self.config.agents.defaults.workspace
+        if own:
+            self.check(format_path(("agents", "entries", name, "workspace")))
+            return expand(own, self.env)
+        self.check("agents.defaults.workspace")
+        base = expand(shared, self.env) if shared else self._usual_workspace()
+        if name == self.default_agent:
+            return base
+        return base / name if shared else base.with_name(f"{base.name}-{name}")
+
+    def _usual_workspace(self) -> Path:
+        """Beside an OpenClaw configuration that is used as it is, its workspace; else Garra's own."""
+        beside = self.paths.config_file.parent / "workspace"
+        if self.paths.config_file.name == OPENCLAW_FILE and beside.is_dir():
+            return beside
+        return self.paths.default_workspace
+
+
+def _is_variable_name(text: str) -> bool:
+    return text.isascii() and text[:1].isalpha() and text.upper() == text and text.replace("_", "").isalnum()
+
+
+def load_configuration(paths: Paths, env: Mapping[str, str]) -> Configuration:
+    """The configuration; defaults where there is no file. Raises ConfigError with every fault."""
+    env = {**_dotenv(paths), **env}
+    if not paths.config_file.exists():
+        _must_be_usual(paths)
+        return Configuration(Config(), paths, env)
+    return interpret(read_document(paths.config_file, env), paths, env)
+
+
+def _must_be_usual(paths: Paths) -> None:
+    """Only the usual file may be absent: one that was named is a mistake in the name."""
+    if paths.config_file != paths.home / "garra.json":
+        raise ConfigError(
+            f"{paths.config_file} does not exist. Check the name (--config, GARRA_CONFIG), or create it with: "
+            f"garra --config {paths.config_file} config set KEY VALUE"
+        )
+
+
+def _dotenv(paths: Paths) -> dict[str, str]:
+    variables = read_dotenv(paths.home / ".env")
+    if paths.config_file.name == OPENCLAW_FILE:
+        return {**read_dotenv(paths.config_file.parent / ".env"), **variables}
+    return variables
+
+
+def interpret(document: Document, paths: Paths, env: Mapping[str, str]) -> Configuration:
+    """The typed configuration of a document."""
+    data = document.data
+    older = rewrite(data)
+    env = {**_variables(data, env), **env}
+    missing: list[Missing] = []
+    filled = fill(data, env, missing)
+    warnings = leave_out_unspoken(filled)
+    checker = Checker({each.key: each.variable for each in missing})
+    clean = checker.clean(filled, Config, ())
+    if not checker.faults:
+        apply_rules(clean, checker)
+    if faults := [*older.faults, *checker.faults]:
+        raise invalid(document, faults, older, env)
+    warnings = [*_unused(document.file, [*checker.unused, *older.removed], older), *warnings]
+    return Configuration(msgspec.convert(clean, Config), paths, env, tuple(warnings), tuple(missing), True, data)
+
+
+def _variables(data: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:
+    """`env.vars`, themselves filled in; other values may use them."""
+    section = data.get("env")
+    values = section.get("vars") if isinstance(section, dict) else None
+    if not isinstance(values, dict):
+        return {}
+    lost: list[Missing] = []
+    filled = fill(values, env, lost)
+    broken = {each.key[0] for each in lost}
+    return {name: value for name, value in filled.items() if isinstance(value, str) and name not in broken}
+
+
+def _unused(file: Path, keys: list[KeyPath], older: Rewrite) -> list[str]:
+    if not keys:
+        return []
+    listed = ", ".join(format_path(older.written(key)) for key in keys)
+    return [
+        f"{file.name} has {len(keys)} {'key that is' if len(keys) == 1 else 'keys that are'} not used yet: {listed}"
+    ]
+
+
+def invalid(document: Document, faults: list[Fault], older: Rewrite, env: Mapping[str, str]) -> ConfigError:
+    """One error for all faults, each with its file and line."""
+    from garra.config.locate import Locator
+
+    locator = Locator(document, env)
+    lines = [f"{locator.place(older.written(fault.path))}: {_named(fault, older)}" for fault in faults]
+    count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
+    return ConfigError(f"{document.file} is not valid: {count}", lines)
+
+
+def _named(fault: Fault, older: Rewrite) -> str:
+    path = format_path(older.written(fault.path))
+    return f"{path}: {fault.message}" if path else fault.message

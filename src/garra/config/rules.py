@@ -1,0 +1,66 @@
+"""What a schema cannot say: keys that exclude each other, addresses, and providers that cannot be spoken to."""
+
+from typing import Any
+
+from garra.config.check import Checker
+from garra.config.keypath import KeyPath, format_path
+
+SPOKEN_API = "openai-completions"
+
+
+def apply_rules(data: dict[str, Any], checker: Checker) -> None:
+    """Look at what the schema found well-formed."""
+    _policy(data.get("tools"), ("tools",), checker)
+    agents = data.get("agents", {})
+    for name, entry in _objects(agents.get("entries") if isinstance(agents, dict) else None):
+        _policy(entry.get("tools"), ("agents", "entries", name, "tools"), checker)
+    for name, provider in _objects(_providers(data)):
+        _address(provider.get("baseUrl"), ("models", "providers", name, "baseUrl"), checker)
+
+
+def leave_out_unspoken(data: dict[str, Any]) -> list[str]:
+    """Take out the providers and rows whose API is not spoken here; a warning for each."""
+    providers = _providers(data)
+    warnings = []
+    for name, provider in _objects(providers):
+        api = provider.get("api", SPOKEN_API)
+        if isinstance(api, str) and api != SPOKEN_API:
+            del providers[name]
+            warnings.append(_unspoken(("models", "providers", name), api))
+        elif isinstance(provider.get("models"), list):
+            provider["models"] = [row for row in provider["models"] if not _unspoken_row(name, row, warnings)]
+    return warnings
+
+
+def _unspoken_row(provider: str, row: Any, warnings: list[str]) -> bool:
+    api = row.get("api") if isinstance(row, dict) else None
+    if not isinstance(api, str) or api == SPOKEN_API:
+        return False
+    warnings.append(_unspoken(("models", "providers", provider, "models", str(row.get("id"))), api))
+    return True
+
+
+def _unspoken(path: KeyPath, api: str) -> str:
+    return f"{format_path(path)} is left out: its api is {api[:60]!r}, and only {SPOKEN_API} is spoken"
+
+
+def _policy(policy: Any, path: KeyPath, checker: Checker) -> None:
+    if isinstance(policy, dict) and policy.get("allow") and policy.get("alsoAllow"):
+        checker.fault((*path, "alsoAllow"), "cannot be combined with allow; put its tools into allow, or leave one out")
+
+
+def _address(url: Any, path: KeyPath, checker: Checker) -> None:
+    if isinstance(url, str) and not url.startswith(("http://", "https://")):
+        if path not in checker.unresolved:
+            checker.fault(path, "must start with http:// or https://, as in http://127.0.0.1:8000/v1")
+
+
+def _providers(data: dict[str, Any]) -> Any:
+    models = data.get("models")
+    return models.get("providers", {}) if isinstance(models, dict) else {}
+
+
+def _objects(values: Any) -> list[tuple[str, dict[str, Any]]]:
+    if not isinstance(values, dict):
+        return []
+    return [(name, value) for name, value in values.items() if isinstance(value, dict)]

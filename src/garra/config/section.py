@@ -1,0 +1,37 @@
+"""What every section of the schema is: a frozen value, closed to unknown keys."""
+
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+
+class Section(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One object of the configuration.
+
+    `unused` names the keys that OpenClaw knows here and Garra does not use yet: they are accepted whole and listed in
+    one warning.
+    """
+
+    unused: ClassVar[frozenset[str]] = frozenset()
+
+
+class SecretRef(Section, frozen=True):
+    """A secret that is kept elsewhere. Of the sources, `env` can be used."""
+
+    id: str
+    source: Literal["env", "file", "exec", "store"] = "env"
+    provider: str = "default"
+
+
+Positive: TypeAlias = Annotated[int, Meta(gt=0)]
+PositiveNumber: TypeAlias = Annotated[float, Meta(gt=0)]
+NotNegative: TypeAlias = Annotated[int, Meta(ge=0)]
+Secret: TypeAlias = str | SecretRef
+Bag: TypeAlias = dict[str, Any]
+Thinking: TypeAlias = Literal["off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"]
+
+
+def names(text: str) -> frozenset[str]:
+    """The words of a text, as a set of key names."""
+    return frozenset(text.split())
