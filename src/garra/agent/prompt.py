@@ -1,0 +1,117 @@
+"""The fixed prefix of a session: who the assistant is, what it can do, and the workspace's own files.
+
+Built once, when a session starts, and stored with it; later turns send what was stored. So nothing here may depend on
+the moment: the time, the channel and the sender stand in the user message that they belong to (`stamped`).
+"""
+
+import re
+import time
+from pathlib import Path
+
+import msgspec
+
+WORKSPACE_FILES = ("AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "MEMORY.md")
+"""Injection order of OpenClaw's bootstrap files (openclaw.md 5.2)."""
+
+USER_LIMIT_CHARS = 4_000
+READ_LIMIT_BYTES = 2 * 1024 * 1024
+CHARS_A_TOKEN = 3
+"""Fewer than English prose has (about 4), so that a cut made by it errs on the side of fitting."""
+
+WINDOW_SHARE = 0.25
+"""How much of the model's window the workspace's files may take."""
+
+INTRODUCTION = """\
+You are a personal assistant running on the user's own machine, in the folder {workspace}.
+Answer directly when you can. When a task needs files, commands or facts that you do not have, call a tool, read its \
+result, and go on until the task is done. Never say that something was done unless a tool did it. When a tool fails, \
+read what it says and try another way. Be brief and plain.
+A message starts with the time at which it was sent."""
+
+STAMP = re.compile(r"^\[[A-Z][a-z]{2} \d{4}-\d{2}-\d{2} \d{2}:\d{2} [^\]]{1,8}\] ")
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much of the workspace's files goes into the prompt, in characters."""
+
+    file_chars: int = 20_000
+    total_chars: int = 60_000
+
+    def within(self, window_tokens: int | None) -> "Limits":
+        """These limits, lowered to the share of the window that the files may take."""
+        if window_tokens is None:
+            return self
+        fitting = int(window_tokens * WINDOW_SHARE * CHARS_A_TOKEN)
+        return Limits(min(self.file_chars, fitting), min(self.total_chars, fitting))
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """The system text, and a line for each workspace file that had to be cut."""
+
+    text: str
+    notices: tuple[str, ...] = ()
+
+
+def build_prompt(workspace: Path, limits: Limits, *, directory: str = "", extra: str = "") -> Prompt:
+    """The system text for a new session. `directory` names the tools that `find_tools` finds; `extra` comes after."""
+    parts = [INTRODUCTION.format(workspace=workspace)]
+    parts += [part for part in (directory, extra) if part]
+    files, notices = workspace_files(workspace, limits)
+    if notices:
+        parts.append("Some files below are cut; read them for the rest.")
+    parts += [f"# {name}\n{text}" for name, text in files]
+    return Prompt("\n\n".join(parts), notices)
+
+
+def workspace_files(workspace: Path, limits: Limits) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """Name and text of each file that is there, within the limits, and a notice for each that was cut."""
+    found = [(name, text) for name in WORKSPACE_FILES if (text := _read(workspace / name))]
+    files, notices, left = [], [], limits.total_chars
+    for position, (name, text) in enumerate(found):
+        share = left // (len(found) - position)
+        limit = min(limits.file_chars, max(share, left - _size(found[position + 1 :], limits)))
+        limit = min(limit, USER_LIMIT_CHARS) if name == "USER.md" else limit
+        kept = cut(text, limit, name)
+        if kept != text:
+            notices.append(f"{name}: {limit:,} of {len(text):,} characters are in the prompt")
+        files.append((name, kept))
+        left = max(0, left - len(kept))
+    return files, tuple(notices)
+
+
+def _size(rest: list[tuple[str, str]], limits: Limits) -> int:
+    return sum(min(len(text), limits.file_chars) for _, text in rest)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(READ_LIMIT_BYTES).decode("utf-8", "replace").strip()
+    except OSError:  # absent, a folder, or unreadable: the assistant does without
+        return ""
+
+
+def cut(text: str, limit_chars: int, name: str) -> str:
+    """The text's head and tail within the limit, with a line between them that says how much is missing."""
+    if len(text) <= limit_chars:
+        return text
+    tail = limit_chars // 5
+    head = limit_chars - tail
+    missing = len(text) - head - tail
+    return f"{text[:head]}\n[… {missing:,} characters of {name} left out …]\n{text[len(text) - tail :]}"
+
+
+def stamped(text: str, at: float | None = None) -> str:
+    """A person's message as it is sent: with the time before it, as OpenClaw writes it (openclaw.md 3.6)."""
+    moment = time.localtime(at)
+    zone = time.strftime("%Z", moment) or "UTC"
+    return f"[{_DAYS[moment.tm_wday]} {time.strftime('%Y-%m-%d %H:%M', moment)} {zone[:8]}] {text}"
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+"""Not strftime's %a: the person's locale must not change what is sent."""
+
+
+def unstamped(text: str) -> str:
+    """What the person wrote, without the time before it."""
+    return STAMP.sub("", text, count=1)

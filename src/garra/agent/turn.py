@@ -1,0 +1,73 @@
+"""What one turn works with, and the session's fixed prefix: made once, stored, and sent the same way ever after."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from garra.agent import described
+from garra.agent.prompt import Limits, Prompt, build_prompt
+from garra.models.catalogue import Capabilities, Chosen
+from garra.models.models import Models
+from garra.sessions.lease import Waiting
+from garra.sessions.store import Entry, Head, NewEntry, Store
+from garra.sessions.transcript import head as stored_head
+from garra.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from garra.wire.http import Http
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """Everything a turn needs, made by whoever starts it; the turn closes none of it.
+
+    `timeout_s` 0 means no limit, as `agents.defaults.timeoutSeconds` does in OpenClaw. `waiting` is told the process id
+    of whoever runs a turn in the same session, once, when this one has to wait for it.
+    """
+
+    store: Store
+    models: Models
+    http: "Http"
+    chosen: Chosen
+    toolbox: Toolbox
+    key: str
+    workspace: Path
+    state: Path
+    limits: Limits = Limits()
+    max_steps: int = 50
+    timeout_s: float = 0
+    waiting: Waiting | None = None
+
+
+def is_described(prefix: Head) -> bool:
+    """Whether the session's tools stand in its system prompt instead of in `tools`."""
+    return not prefix.tools and described.OPEN in prefix.system
+
+
+def fits(prefix: Head, capabilities: Capabilities) -> bool:
+    """Whether a stored prefix may be sent to this server: one that refuses `tools` needs them described."""
+    return not prefix.tools or capabilities.tools != "refused"
+
+
+def make_prefix(turn: Turn, capabilities: Capabilities) -> tuple[Head, Prompt]:
+    """The prefix for a new session on this model, and the prompt it was made from (for its notices)."""
+    specs = turn.toolbox.specs()
+    native = capabilities.tools != "refused"
+    prompt = build_prompt(
+        turn.workspace,
+        turn.limits.within(turn.chosen.window),
+        directory=turn.toolbox.directory(),
+        extra="" if native or not specs else described.description(specs),
+    )
+    return Head(prompt.text, specs if native else (), str(turn.chosen.ref)), prompt
+
+
+def new_prefix(
+    turn: Turn, entries: tuple[Entry, ...], capabilities: Capabilities
+) -> tuple[list[NewEntry], Prompt | None]:
+    """The entry to store first where the session has no prefix, or none that this server takes; else nothing."""
+    had = stored_head(entries)
+    if had is not None and fits(had, capabilities):
+        return [], None
+    prefix, prompt = make_prefix(turn, capabilities)
+    return [NewEntry(prefix)], prompt

@@ -1,0 +1,110 @@
+"""The conversation in the terminal: reads a line, runs a turn, shows it, and again.
+
+A failing turn is shown and the conversation goes on; Ctrl-C while a reply runs stops the reply and nothing else.
+"""
+
+import asyncio
+import signal
+from contextlib import aclosing
+
+from garra.agent.loop import run_turn
+from garra.cli.approve import asker
+from garra.cli.chat_input import Lines
+from garra.cli.chat_slash import run_slash
+from garra.cli.show import RED, Printer
+from garra.cli.talk import Room
+from garra.errors import GarraError
+from garra.tools.approval import nobody
+from garra.tools.toolbox import Toolbox
+
+
+class Chat:
+    """One person's conversation: the session it is in, the model it uses, the tools it has running."""
+
+    def __init__(self, room: Room, key: str, lines: Lines, model: str | None = None) -> None:
+        self.room = room
+        self.key = key
+        self.model = model
+        self._lines = lines
+        self._printer = Printer()
+        self._toolbox = self._make_toolbox()
+        self._failed = False
+
+    async def run(self) -> int:
+        """Talk until the person leaves. In a pipe, the exit code tells whether a turn failed."""
+        if self._lines.interactive:
+            self.say("Enter sends, Alt-Enter starts a new line, Ctrl-C stops a reply, Ctrl-D leaves. /help for more.")
+        interrupted = False
+        while True:
+            try:
+                line = (await self._lines.next()).strip()
+            except EOFError:
+                break
+            except KeyboardInterrupt:
+                if interrupted:
+                    break
+                interrupted = True
+                self.say("Ctrl-C again, or /exit, leaves.")
+                continue
+            interrupted = False
+            if line and not await self._take(line):
+                break
+        return 1 if self._failed and not self._lines.interactive else 0
+
+    async def _take(self, line: str) -> bool:
+        try:
+            if line.startswith("/"):
+                return await run_slash(self, line)
+            await self._reply_to(line)
+        except GarraError as error:
+            self._failed = True
+            self._printer.line(f"error: {error}", RED)
+        return True
+
+    async def _reply_to(self, text: str) -> None:
+        """One turn, as a task of its own, so that Ctrl-C ends it and not the program."""
+        task = asyncio.create_task(self._turn(text))
+        loop = asyncio.get_running_loop()
+        if self._lines.interactive:
+            loop.add_signal_handler(signal.SIGINT, task.cancel)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            if self._lines.interactive:
+                loop.remove_signal_handler(signal.SIGINT)
+            self._printer.end()
+        if task.cancelled():
+            self.say("(stopped; what had arrived is kept)")
+        else:
+            task.result()
+
+    async def _turn(self, text: str) -> None:
+        turn = await self.room.turn(self.key, self._toolbox, self.model)
+        async with aclosing(run_turn(turn, text)) as events:
+            async for event in events:
+                self._printer.event(event)
+
+    def say(self, text: str) -> None:
+        """A line that is not the assistant's."""
+        self._printer.line(text)
+
+    async def go_to(self, key: str) -> None:
+        """Go on in another session. Background jobs belong to the one that is left: they are stopped."""
+        await self._toolbox.close()
+        self.key = key
+        self._toolbox = self._make_toolbox()
+
+    async def stop_jobs(self) -> None:
+        """End the background jobs of this session."""
+        await self.go_to(self.key)
+
+    async def close(self) -> None:
+        """End what this conversation has running."""
+        await self._toolbox.close()
+
+    def _make_toolbox(self) -> Toolbox:
+        return self.room.toolbox(self.key, asker() if self._lines.interactive else nobody)

@@ -1,0 +1,118 @@
+"""The slash commands of the terminal chat: what they are called, and what each does."""
+
+from typing import TYPE_CHECKING
+
+from garra.errors import GarraError, UsageFault
+
+if TYPE_CHECKING:
+    from garra.cli.chat import Chat
+
+COMMANDS = {
+    "/help": "list the commands",
+    "/new": "start a new conversation; the old one is kept",
+    "/model": "show the models, or switch: /model provider/id",
+    "/status": "model, window, and how full this conversation is",
+    "/stop": "stop the background jobs (Ctrl-C stops a reply)",
+    "/sessions": "list the conversations, or go to one: /sessions NAME",
+    "/exit": "leave",
+}
+
+
+async def run_slash(chat: "Chat", line: str) -> bool:
+    """Run one command; whether the conversation goes on."""
+    name, _, argument = line.partition(" ")
+    argument = argument.strip()
+    match name:
+        case "/exit" | "/quit":
+            return False
+        case "/help":
+            for known, help_line in COMMANDS.items():
+                chat.say(f"{known:<10} {help_line}")
+        case "/new" | "/reset":
+            await _new(chat)
+        case "/model" | "/models":
+            await _model(chat, argument)
+        case "/status":
+            await _status(chat)
+        case "/stop":
+            await _stop(chat)
+        case "/sessions":
+            await _sessions(chat, argument)
+        case _:
+            raise UsageFault(f"There is no command {name}. {nearest(name)}/help lists them.")
+    return True
+
+
+def nearest(name: str) -> str:
+    """A hint at the command that was probably meant, or nothing."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, 1)
+    return f"Did you mean {close[0]}? " if close else ""
+
+
+async def _new(chat: "Chat") -> None:
+    await chat.room.store.reset(chat.key)
+    chat.say("A new conversation. The old one is kept: garra sessions search TEXT finds it.")
+
+
+async def _model(chat: "Chat", ref: str) -> None:
+    if ref:
+        chosen = await chat.room.models.choose(ref)
+        chat.model = str(chosen.ref)
+        chat.say(f"From here on: {chosen.ref}{_window(chosen.window)}")
+        return
+    current = await _current(chat)
+    for provider in chat.room.models.providers():
+        view = await chat.room.models.view(provider)
+        for entry in view.entries:
+            chat.say(f"{'*' if str(entry.ref) == current else ' '} {entry.ref}{_window(entry.window)}")
+        if view.error:
+            chat.say(f"  {view.error}")
+    chat.say("Switch with: /model provider/id")
+
+
+async def _current(chat: "Chat") -> str | None:
+    try:
+        return str((await chat.room.models.choose(chat.model)).ref)
+    except GarraError:
+        return None
+
+
+async def _status(chat: "Chat") -> None:
+    from garra.sessions.entries import Said
+
+    chosen = await chat.room.models.choose(chat.model)
+    able = await chat.room.models.capabilities(chosen)
+    entries = await chat.room.store.entries(chat.key)
+    usage = next((e.item.usage for e in reversed(entries) if isinstance(e.item, Said) and e.item.usage), None)
+    chat.say(f"model     {chosen.ref} at {chosen.endpoint.base_url}{_window(chosen.window)}")
+    chat.say(f"can do    tools: {able.tools}, structured output: {'yes' if able.structured else 'no'}")
+    chat.say(f"session   {chat.key}, {sum(isinstance(e.item, Said) for e in entries)} messages")
+    if usage:
+        used = usage.prompt_tokens + usage.completion_tokens
+        share = f" ({100 * used / chosen.window:.0f}% of the window)" if chosen.window else ""
+        cached = f", {usage.cached_tokens:,} of them cached" if usage.cached_tokens is not None else ""
+        chat.say(f"tokens    {used:,}{share}; the last prompt had {usage.prompt_tokens:,}{cached}")
+    chat.say(f"folder    {chat.room.workspace()}")
+
+
+async def _stop(chat: "Chat") -> None:
+    await chat.stop_jobs()
+    chat.say("Background jobs of this conversation are stopped; no reply is running.")
+
+
+async def _sessions(chat: "Chat", name: str) -> None:
+    from garra.sessions.keys import normalise_key
+
+    if name:
+        await chat.go_to(normalise_key(name))
+        chat.say(f"Now in {chat.key}")
+        return
+    for info in await chat.room.store.sessions():
+        chat.say(f"{'*' if info.key == chat.key else ' '} {info.key}")
+    chat.say("Go to one with: /sessions NAME")
+
+
+def _window(window: int | None) -> str:
+    return f" ({window:,} tokens)" if window else ""

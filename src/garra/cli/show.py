@@ -1,0 +1,82 @@
+"""How a turn looks in the terminal: the reply as it comes, tool calls as short lines. Plain text in a pipe."""
+
+import json
+import sys
+from typing import TextIO
+
+from garra.agent.events import Notice, ToolFinished, ToolStarted, TurnEvent
+from garra.wire.events import ReasoningDelta, TextDelta
+from garra.wire.messages import ToolCall, ToolResult
+
+DIM, RED, RESET = "\x1b[2m", "\x1b[31m", "\x1b[0m"
+LINE_LIMIT_CHARS = 160
+
+
+class Printer:
+    """Prints a turn's events. The answer goes to `out`; everything about it to `aside`, so that a pipe gets the
+    answer alone."""
+
+    def __init__(self, out: TextIO | None = None, aside: TextIO | None = None) -> None:
+        self.out = out or sys.stdout
+        self.aside = aside or sys.stderr
+        self._at_line_start = True
+        self._colours = self.aside.isatty()
+
+    def event(self, event: TurnEvent) -> None:
+        """Show one event."""
+        match event:
+            case TextDelta(text):
+                self._text(text)
+            case ReasoningDelta():
+                pass  # hidden, unless asked for
+            case ToolStarted(call):
+                self.line(f"· {describe(call)}", DIM)
+            case ToolFinished(result):
+                self.line(f"  {summary(result)}", RED if result.failed else DIM)
+            case Notice(text):
+                self.line(f"· {text}", DIM)
+            case _:
+                pass
+
+    def _text(self, text: str) -> None:
+        self.out.write(text)
+        self.out.flush()
+        self._at_line_start = text.endswith("\n")
+
+    def line(self, text: str, colour: str = "") -> None:
+        """A line beside the answer."""
+        self.end()
+        self.aside.write(f"{colour}{text}{RESET}\n" if colour and self._colours else f"{text}\n")
+        self.aside.flush()
+
+    def end(self) -> None:
+        """Finish the line that the answer left open."""
+        if not self._at_line_start:
+            self.out.write("\n")
+            self.out.flush()
+            self._at_line_start = True
+
+
+def describe(call: ToolCall) -> str:
+    """A call in one line: its name, and its first argument or all of them."""
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError:
+        arguments = call.arguments
+    if isinstance(arguments, dict) and arguments:
+        shown = str(next(iter(arguments.values())))
+    else:
+        shown = arguments if isinstance(arguments, str) else ""
+    return _one_line(f"{call.name} {shown}".strip())
+
+
+def summary(result: ToolResult) -> str:
+    """A result in one line: its first, and how many more there are."""
+    lines = result.text.strip().splitlines() or ["(nothing)"]
+    more = f"  (+{len(lines) - 1} lines)" if len(lines) > 1 else ""
+    return _one_line(lines[0]) + more
+
+
+def _one_line(text: str) -> str:
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= LINE_LIMIT_CHARS else flat[: LINE_LIMIT_CHARS - 1] + "…"
