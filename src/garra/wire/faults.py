@@ -1,0 +1,97 @@
+"""The border: what the system, TLS and the HTTP parser raise becomes an error of ours, here and nowhere else.
+
+`CROSSING` lists every foreign exception that may cross; a test holds the list against the libraries' own. Messages
+name the URL (never its credentials), what happened, and the command that shows it.
+"""
+
+import errno
+import socket
+import ssl
+
+import httptools
+
+from garra.errors import ModelError, ModelUnreachable, ServerSilent, StreamBroken
+from garra.wire.address import Target
+from garra.wire.connection import TunnelRefused
+from garra.wire.exchange import HeadTooLong, HungUp, Silent
+
+CROSSING: tuple[type[BaseException], ...] = (
+    OSError,  # refused, reset, unreachable, unknown host, TLS, and asyncio's TimeoutError
+    httptools.HttpParserError,
+    httptools.HttpParserUpgrade,
+    HungUp,
+    Silent,
+    HeadTooLong,
+    TunnelRefused,
+)
+
+
+def unreachable(exc: BaseException, target: Target, *, proxy: Target | None, limit_s: float) -> ModelError:
+    """What failed before a request could be sent."""
+    via = f" through the proxy {proxy.shown}" if proxy else ""
+    return ModelUnreachable(
+        f"No connection to {target.shown}{via}: {_why_not(exc, proxy or target, limit_s)}. "
+        f"Is the server running, and is the address right? Check with: {target.check}"
+    )
+
+
+def broken(exc: BaseException, target: Target, *, headed: bool) -> ModelError:
+    """What failed after the request was sent: before the answer began, or within it (`headed`)."""
+    if isinstance(exc, Silent):
+        what = "stopped sending" if headed else "did not answer"
+        return ServerSilent(
+            f"{target.shown} {what}: nothing came for {exc.limit_s:g} s. The model may be loading or overloaded; "
+            f"look at the server's log, or allow more with timeoutSeconds. Check with: {target.check}"
+        )
+    if isinstance(exc, httptools.HttpParserError | httptools.HttpParserUpgrade | HeadTooLong):
+        return StreamBroken(
+            f"{target.shown} answered with something that is no HTTP ({_parser_word(exc)}). "
+            f"Is another service on that port, or is it https? Check with: {target.check}"
+        )
+    if headed:
+        return StreamBroken(f"The reply from {target.shown} stopped before its end: {_gone(exc)}.")
+    return ModelUnreachable(
+        f"{target.shown} hung up before it answered: {_gone(exc)}. "
+        f"The server may have crashed or be restarting. Check with: {target.check}"
+    )
+
+
+def _why_not(exc: BaseException, peer: Target, limit_s: float) -> str:
+    match exc:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted ({exc.verify_message})"
+        case ssl.SSLError():
+            return f"TLS failed ({exc.reason or 'unknown reason'}); if the server has no TLS, write http://"
+        case socket.gaierror():
+            return f"the host name {peer.host} is not known"
+        case TimeoutError():
+            return f"no answer within {limit_s:g} s"
+        case TunnelRefused():
+            return f"the proxy refused with HTTP {exc.status}"
+        case OSError() if _refused(exc):
+            return f"connection refused (nothing listens on port {peer.port})"
+        case OSError():
+            return _system_word(exc)
+        case _:
+            return "the other side hung up, or spoke no HTTP"
+
+
+def _refused(exc: OSError) -> bool:
+    # A name with several addresses fails with one OSError that only quotes the others.
+    return isinstance(exc, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(exc)
+
+
+def _system_word(exc: OSError) -> str:
+    return (exc.strerror or "the connection failed").lower()
+
+
+def _gone(exc: BaseException) -> str:
+    return _system_word(exc) if isinstance(exc, OSError) else "the server closed the connection"
+
+
+def _parser_word(exc: BaseException) -> str:
+    if isinstance(exc, HeadTooLong):
+        return "headers without end"
+    if isinstance(exc, httptools.HttpParserUpgrade):
+        return "a switch to another protocol"
+    return str(exc).strip() or "unreadable"

@@ -1,0 +1,142 @@
+"""A reply's body becomes events, whatever the server made of the request for a stream.
+
+Reads server-sent events, and a whole JSON reply from a server that does not stream. Refuses web pages, pieces that are
+no JSON, and a stream that ends before the reply does. What was read before a fault was given before it.
+
+When a reply is complete: with a `finish_reason`, whatever comes or fails to come after it; or with `[DONE]` after
+content, since a server that says so itself has not been cut off. An end without either is an error, never a short
+answer.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+from garra.errors import ModelError, StreamBroken
+from garra.wire.body import decode
+from garra.wire.chunks import ChunkReader
+from garra.wire.events import Event, Finish
+from garra.wire.http import HttpResponse, StreamResponse
+from garra.wire.request import Endpoint
+from garra.wire.secrets import redact, secrets_of
+from garra.wire.sse import SseReader
+from garra.wire.status import error_of, read_body
+
+REPLY_LIMIT_BYTES = 16 * 1024 * 1024
+_QUOTE_CHARS = 120
+_DONE = b"[DONE]"
+
+
+class ReplyReader:
+    """Reads one successful response."""
+
+    def __init__(self, response: StreamResponse, endpoint: Endpoint, model: str) -> None:
+        self._response, self._endpoint, self._model = response, endpoint, model
+        self._chunks = ChunkReader()
+        self._done = False
+
+    async def events(self) -> AsyncGenerator[Event]:
+        """The events of the reply; `Finish` last."""
+        async with aclosing(self._response.chunks()) as pieces:
+            first = await _first_words(pieces)
+            start = first.lstrip()[:1]
+            if start == b"<" or "text/html" in self._response.headers.get("content-type", ""):
+                raise self._page(first)
+            source = self._whole(first, pieces) if start in (b"{", b"[") else self._streamed(first, pieces)
+            async with aclosing(source) as events:
+                async for event in events:
+                    yield event
+        yield Finish(self._reason())
+        await self._response.settle()
+
+    async def _streamed(self, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
+        reader = SseReader(self._response.url)
+        piece = first
+        try:
+            while piece and not self._done:
+                for data in reader.feed(piece):
+                    for event in self._read(data):
+                        yield event
+                if not self._done:
+                    piece = await anext(pieces, b"")
+            for data in reader.finish():
+                for event in self._read(data):
+                    yield event
+        except ModelError:
+            if not self._chunks.finish:
+                raise
+
+    def _read(self, data: bytes) -> Iterator[Event]:
+        """The events of one server-sent event."""
+        if self._done or data.strip() == _DONE:
+            self._done = True
+            return
+        yield from self._chunks.read(self._checked(data))
+
+    async def _whole(self, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
+        body, size = [first], len(first)
+        async for piece in pieces:
+            body.append(piece)
+            size += len(piece)
+            if size > REPLY_LIMIT_BYTES:
+                raise StreamBroken(f"{self._response.url} answered with more than {REPLY_LIMIT_BYTES} bytes of JSON.")
+        reply = self._checked(b"".join(body))
+        if "choices" not in reply:
+            raise StreamBroken(f"{self._response.url} answered with JSON that is no reply: {self._quote(first)}")
+        for event in self._chunks.read(reply):
+            yield event
+        self._done = True
+
+    def _checked(self, data: bytes) -> dict[str, Any]:
+        """One JSON object that is no error."""
+        try:
+            chunk = decode(data)
+        except ValueError:
+            raise StreamBroken(f"{self._response.url} sent a piece that is no JSON: {self._quote(data)}") from None
+        if not isinstance(chunk, dict):
+            raise StreamBroken(f"{self._response.url} sent a piece that is no object: {self._quote(data)}")
+        if chunk.get("error") or chunk.get("object") == "error":
+            raise self._refused(chunk, data)
+        return chunk
+
+    def _refused(self, chunk: dict[str, Any], data: bytes) -> ModelError:
+        """The error that a server reports inside a reply; its code is an HTTP status on vLLM."""
+        inner = chunk.get("error")
+        code = (inner if isinstance(inner, dict) else chunk).get("code")
+        status = code if type(code) is int and 400 <= code < 600 else 500
+        answer = HttpResponse(status, self._response.headers, data)
+        return error_of(answer, self._endpoint, url=self._response.url, model=self._model, inside=True)
+
+    def _page(self, first: bytes) -> StreamBroken:
+        said = read_body(redact(first.decode("utf-8", "replace"), secrets_of(self._endpoint)))
+        return StreamBroken(
+            f"{self._response.url} answered with a web page instead of a reply ({said.message or 'an empty one'}). "
+            f"Is {self._endpoint.provider}'s baseUrl the address of the API, and no login page before it?"
+        )
+
+    def _reason(self) -> str:
+        """Why the reply ended, or StreamBroken when nothing says that it did."""
+        if self._chunks.finish:
+            return self._chunks.finish
+        if self._done and self._chunks.said:
+            return "tool_calls" if self._chunks.called else "stop"
+        if self._done or not self._chunks.said:
+            raise StreamBroken(f"{self._response.url} ended its reply without having said anything.")
+        raise StreamBroken(
+            f"The reply from {self._response.url} stopped before its end: no finish_reason and no [DONE] came. "
+            "The server, or a proxy before it, closed the connection early; its log says why."
+        )
+
+    def _quote(self, data: bytes) -> str:
+        text = redact(data[: _QUOTE_CHARS * 8].decode("utf-8", "replace"), secrets_of(self._endpoint))
+        return repr(text[:_QUOTE_CHARS] + ("…" if len(text) > _QUOTE_CHARS else ""))
+
+
+async def _first_words(pieces: AsyncIterator[bytes]) -> bytes:
+    """Bytes up to the first that is no white space, since it tells what kind of answer this is."""
+    words = b""
+    async for piece in pieces:
+        words += piece
+        if words.strip():
+            break
+    return words

@@ -1,0 +1,215 @@
+"""An HTTP status and its body become an error that says what to do.
+
+Reads the error bodies of vLLM, of other OpenAI-compatible servers, of FastAPI, and of proxies in between. Quotes only
+what has been redacted, and never more than a few hundred characters of it.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from garra.errors import (
+    AuthRejected,
+    ContextOverflow,
+    ModelError,
+    ModelNotFound,
+    RequestRefused,
+    ServerBusy,
+    ServerFailed,
+)
+from garra.wire.address import parse_url
+from garra.wire.body import decode
+from garra.wire.http import HttpResponse
+from garra.wire.request import Endpoint
+from garra.wire.secrets import redact, secrets_of
+
+QUOTE_CHARS = 400
+
+_TOO_LONG = re.compile(
+    r"maximum context length|longer than the maximum model length|exceed\w* (?:the|this|its) (?:available )?context"
+    r"|context (?:length|window|size) (?:of|is|exceeded)|exceeds model's maximum context|context_length_exceeded"
+    r"|exceed_context_size|prompt is too long|input is too long|too many tokens",
+    re.IGNORECASE,
+)
+_LIMIT = re.compile(
+    r"(?:maximum context length|maximum model length|context window|available context size|context size)"
+    r"(?: of| is|:)*\s*\(?(\d+)",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(
+    r"parameter=input_tokens, value=(\d+)|at least (\d+) input tokens|you requested (\d+) tokens"
+    r"|resulted in (\d+) tokens|\(length (\d+)\)|input length \((\d+)\)|request has (\d+) input tokens",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(
+    r"\bmodel\b.*(?:does not exist|not found|not exist|unknown|not served)", re.IGNORECASE | re.DOTALL
+)
+_ALIASES = re.compile(r"(?:valid aliases|available models|served models):\s*(.+?)\.?\s*$", re.IGNORECASE)
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What an error body says, whatever its form."""
+
+    message: str = ""
+    code: str = ""
+    param: str | None = None
+    numbers: dict[str, int] = {}
+
+
+def error_of(
+    answer: HttpResponse, endpoint: Endpoint, *, url: str = "", model: str = "", inside: bool = False
+) -> ModelError:
+    """The error for an answer that is no success.
+
+    `url` is what was asked (the chat route unless given), `model` the id that was asked for; `inside`: the error came
+    in the middle of a reply that had begun well.
+    """
+    said = read_body(redact(answer.body.decode("utf-8", "replace"), secrets_of(endpoint)))
+    target = parse_url(url or endpoint.url("chat/completions"))
+    how = "broke the reply off with error" if inside else "answered HTTP"
+    where = f"{target.shown} {how} {answer.status} ({said.message or 'without a word'})"
+    return _sorted(answer, said, where, Asked(endpoint, model, target.check))
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Who was asked for what, and how a person can check."""
+
+    endpoint: Endpoint
+    model: str
+    check: str
+
+
+def _sorted(answer: HttpResponse, said: Said, where: str, asked: Asked) -> ModelError:
+    status = answer.status
+    if status in (401, 403):
+        return AuthRejected(f"{where}. {_key_advice(asked.endpoint)}")
+    if status in (429, 503):
+        wait_s = _wait_s(answer.headers)
+        return ServerBusy(f"{where}: it is busy or not ready yet. Try again in a moment.", retry_after_s=wait_s)
+    if status >= 500:
+        return ServerFailed(f"{where}: the server failed at the request. Its own log says why.")
+    if 300 <= status < 400:
+        advice = "which is not followed. Set the provider's baseUrl to the final address."
+        return RequestRefused(f"{where}: it redirects{_location(answer.headers)}, {advice}", http_status=status)
+    return _refusal(status, said, where, asked)
+
+
+def _refusal(status: int, said: Said, where: str, asked: Asked) -> ModelError:
+    words = f"{said.code} {said.message}"
+    if _TOO_LONG.search(words):
+        limit, wanted = _overflow(said)
+        return ContextOverflow(f"The prompt does not fit the model's window: {where}.", limit=limit, asked=wanted)
+    if "model_not_found" in said.code or (status in (400, 404) and _NO_MODEL.search(words)):
+        return _not_found(said, where, asked)
+    if status == 404:
+        hint = f"There is no such route: is the base URL {_shown(asked.endpoint)} right? Most servers' end in /v1."
+        return RequestRefused(f"{where}. {hint} Check with: {asked.check}", http_status=status)
+    return RequestRefused(f"{where}.", http_status=status, param=said.param)
+
+
+def _not_found(said: Said, where: str, asked: Asked) -> ModelError:
+    served = served_ids(said.message)
+    provider = asked.endpoint.provider
+    choice = f"It serves: {', '.join(served)}." if served else f"See what it serves with: {asked.check}"
+    name = f"the model {asked.model!r}" if asked.model else "that model"
+    mend = f"garra models set {provider}/{served[0] if served else 'ID'}"
+    return ModelNotFound(f"{where}: {name} is not served there. {choice}\nChoose one with: {mend}", served)
+
+
+def served_ids(message: str) -> tuple[str, ...]:
+    """The ids that a "does not exist" message names, none when it names none."""
+    found = _ALIASES.search(message)
+    return tuple(filter(None, (name.strip(" `'\"") for name in found[1].split(",")))) if found else ()
+
+
+def read_body(text: str) -> Said:
+    """What an error body says: vLLM's object, a bare string, FastAPI's detail, a web page, or nothing."""
+    try:
+        data = decode(text)
+    except ValueError:
+        return Said(_page_title(text) if text.lstrip().startswith("<") else _short(text))
+    return read_error(data)
+
+
+def read_error(data: Any) -> Said:
+    """The same, from JSON that is parsed already."""
+    if not isinstance(data, dict):
+        return Said(_short(data if isinstance(data, str) else ""))
+    inner = data.get("error", data)
+    if not isinstance(inner, dict):
+        return Said(_short(inner if isinstance(inner, str) else _json(inner)))
+    message = inner.get("message") or inner.get("detail") or ""
+    code, kind, param = inner.get("code"), inner.get("type"), inner.get("param")
+    return Said(
+        _short(message if isinstance(message, str) else _json(message)),
+        " ".join(str(part) for part in (code, kind) if isinstance(part, str | int)),
+        param if isinstance(param, str) else None,
+        {key: value for key, value in inner.items() if type(value) is int},
+    )
+
+
+def _overflow(said: Said) -> tuple[int | None, int | None]:
+    """The window and the tokens asked for; llama.cpp gives them as fields."""
+    limit, asked = _LIMIT.search(said.message), _ASKED.search(said.message)
+    return (
+        int(limit[1]) if limit else said.numbers.get("n_ctx"),
+        int(next(filter(None, asked.groups()))) if asked else said.numbers.get("n_prompt_tokens"),
+    )
+
+
+def _key_advice(endpoint: Endpoint) -> str:
+    name = endpoint.provider
+    sent = "The key that was sent does not fit the server" if endpoint.api_key else "No key was sent, and it wants one"
+    variable = "Set VLLM_API_KEY to the key that the server was started with" if name == "vllm" else "Set the right key"
+    return f"{sent}. {variable} (or: garra auth set {name}), or configure models.providers.{name}.apiKey."
+
+
+def _wait_s(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
+        return float(value)
+    return _until(value) if value else None
+
+
+def _until(date: str) -> float | None:
+    import time
+    from email.utils import mktime_tz, parsedate_tz
+
+    parsed = parsedate_tz(date)
+    try:
+        return max(0.0, mktime_tz(parsed) - time.time()) if parsed else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _location(headers: Mapping[str, str]) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(headers.get("location", ""))
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    place = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
+    return f" to {place}" if place.isprintable() and place else ""
+
+
+def _shown(endpoint: Endpoint) -> str:
+    return parse_url(endpoint.base_url).shown
+
+
+def _page_title(text: str) -> str:
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return f"a web page, {_short(title[1])!r}" if title else "a web page"
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _short(text: str) -> str:
+    """One line of it, without control characters: it goes to a terminal."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: QUOTE_CHARS * 4]).split())
+    return line.removesuffix(".") if len(line) <= QUOTE_CHARS else line[:QUOTE_CHARS] + "…"
