@@ -115,8 +115,8 @@ def decode(data: bytes) -> Item | Unknown:
         return Unknown(data.decode())
 
 
-def kind_of(item: Item) -> str:
-    """Who speaks, or what it is: user, assistant, tool, system, head, failed."""
+def kind_of(item: Item | Unknown) -> str:
+    """Who speaks, or what it is: user, assistant, tool, system, head, failed, unknown."""
     match item:
         case Said(User()):
             return "user"
@@ -128,11 +128,13 @@ def kind_of(item: Item) -> str:
             return "system"
         case Head():
             return "head"
-        case _:
+        case Failed():
             return "failed"
+        case _:
+            return "unknown"
 
 
-def spoken_text(item: Item) -> str:
+def spoken_text(item: Item | Unknown) -> str:
     """What a person or the model said in it, for the search; empty for everything else."""
     match item:
         case Said(User(str(text))) | Said(Assistant(text)):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from garra.errors import SessionError
+from garra.sessions.entries import decode, spoken_text
 
 APPLICATION_ID = 0x47617261  # "Gara": tells our files from any other SQLite database
 
@@ -31,7 +32,16 @@ def m001_sessions_and_entries(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_sessions_and_entries,)
+def m002_search(db: sqlite3.Connection) -> None:
+    """An index over what people and the model said, filled from what is there; its rows have the entries' numbers."""
+    db.execute("CREATE VIRTUAL TABLE said USING fts5 (text, tokenize = 'unicode61 remove_diacritics 2')")
+    for n, data in db.execute("SELECT n, item FROM entries WHERE kind IN ('user', 'assistant')").fetchall():
+        text = spoken_text(decode(data))
+        if text:
+            db.execute("INSERT INTO said (rowid, text) VALUES (?, ?)", (n, text))
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_sessions_and_entries, m002_search)
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:

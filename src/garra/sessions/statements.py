@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from garra.errors import SessionError
-from garra.sessions.entries import Entry, NewEntry, Said, SessionInfo, decode, encode, kind_of, spoken_text
+from garra.sessions.entries import Entry, NewEntry, SessionInfo, decode, encode, kind_of, spoken_text
 
 TITLE_CHARS = 80
 
@@ -32,18 +32,21 @@ def append(db: sqlite3.Connection, key: str, session_id: str | None, new: Sequen
     """Add entries to a key's current session, or to the one that is named; all of them or none."""
     if not new:
         return ()
-    items = [(encode(each.item), kind_of(each.item)) for each in new]
+    # What is stored and handed back is what the next reader will decode, so that nobody goes on with anything else.
+    encoded = [encode(each.item) for each in new]
+    items = [(data, decode(data)) for data in encoded]
     with writing(db):
         session, found_id = _find(db, key, session_id) or _begin(db, key)
         last: int = db.execute("SELECT coalesce(max(seq), 0) FROM entries WHERE session = ?", (session,)).fetchone()[0]
         at = time.time()
-        for seq, (data, kind) in enumerate(items, last + 1):
-            db.execute(
+        for seq, (data, item) in enumerate(items, last + 1):
+            added = db.execute(
                 "INSERT INTO entries (session, seq, at, kind, item) VALUES (?, ?, ?, ?, ?)",
-                (session, seq, at, kind, data),
+                (session, seq, at, kind_of(item), data),
             )
-    # What is handed back was read from what is stored, so that nobody goes on with anything else.
-    return tuple(Entry(found_id, seq, at, decode(data)) for seq, (data, _) in enumerate(items, last + 1))
+            if text := spoken_text(item):
+                db.execute("INSERT INTO said (rowid, text) VALUES (?, ?)", (added.lastrowid, text))
+    return tuple(Entry(found_id, seq, at, item) for seq, (_, item) in enumerate(items, last + 1))
 
 
 def entries(db: sqlite3.Connection, key: str, session_id: str | None) -> tuple[Entry, ...]:
@@ -81,12 +84,16 @@ def _begin(db: sqlite3.Connection, key: str) -> tuple[int, str]:
 
 
 SESSIONS = """
-SELECT key, id, started_at,
-  coalesce((SELECT max(at) FROM entries WHERE session = s.n), started_at) AS updated_at,
+SELECT key, id, started_at, updated_at,
   (SELECT count(*) FROM entries WHERE session = s.n AND kind IN ('user', 'assistant')),
   (SELECT item FROM entries WHERE session = s.n AND kind = 'user' ORDER BY seq LIMIT 1),
-  NOT EXISTS (SELECT 1 FROM sessions AS later WHERE later.key = s.key AND later.n > s.n) AS is_current
-FROM sessions AS s WHERE ? OR is_current ORDER BY updated_at DESC, n DESC LIMIT ?
+  is_current
+FROM (
+  SELECT *,
+    coalesce((SELECT at FROM entries WHERE session = any.n ORDER BY seq DESC LIMIT 1), started_at) AS updated_at,
+    NOT EXISTS (SELECT 1 FROM sessions AS later WHERE later.key = any.key AND later.n > any.n) AS is_current
+  FROM sessions AS any WHERE ? OR is_current ORDER BY updated_at DESC, n DESC LIMIT ?
+) AS s ORDER BY updated_at DESC, n DESC
 """
 
 
@@ -100,12 +107,20 @@ def sessions(db: sqlite3.Connection, limit: int | None, past: bool) -> tuple[Ses
 
 
 def _title(first: bytes | None) -> str:
-    item = decode(first) if first else None
-    words = " ".join(spoken_text(item).split()) if isinstance(item, Said) else ""
+    words = " ".join(spoken_text(decode(first)).split()) if first else ""
     return words if len(words) <= TITLE_CHARS else words[: TITLE_CHARS - 1] + "…"
 
 
 def delete(db: sqlite3.Connection, key: str) -> int:
-    """Remove a key with all its sessions; how many sessions there were."""
+    """Remove a key with all its sessions; how many there were. Their words are gone from the files as well."""
+    db.execute("PRAGMA secure_delete = ON")
     with writing(db):
-        return db.execute("DELETE FROM sessions WHERE key = ?", (key,)).rowcount
+        db.execute(
+            "DELETE FROM said WHERE rowid IN (SELECT e.n FROM entries AS e JOIN sessions AS s ON s.n = e.session"
+            " WHERE s.key = ?)",
+            (key,),
+        )
+        removed = db.execute("DELETE FROM sessions WHERE key = ?", (key,)).rowcount
+        db.execute("INSERT INTO said (said) VALUES ('optimize')")  # the index keeps removed words until it is merged
+    db.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
+    return removed

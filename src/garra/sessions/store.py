@@ -11,6 +11,7 @@ from types import TracebackType
 from garra.sessions import statements
 from garra.sessions.database import DatabaseThread
 from garra.sessions.entries import Entry, Failed, Found, Head, Item, NewEntry, Said, SessionInfo, Status, Unknown
+from garra.sessions.search import search
 
 __all__ = ["Entry", "Failed", "Found", "Head", "Item", "NewEntry", "Said", "SessionInfo", "Status", "Store", "Unknown"]
 
@@ -55,6 +56,10 @@ class Store:
     async def sessions(self, *, limit: int | None = None, past: bool = False) -> tuple[SessionInfo, ...]:
         """The current session of every key, the last one used first; with `past`, those before a reset as well."""
         return await self._thread.run(partial(statements.sessions, limit=limit, past=past))
+
+    async def search(self, text: str, limit: int = 20) -> tuple[Found, ...]:
+        """The newest messages, of people and the model, that hold every word of the text. Any text will do."""
+        return await self._thread.run(partial(search, text=text, limit=limit))
 
     async def reset(self, key: str) -> str:
         """Begin a new session under the key (`/new`); its id. The one before stays, to be read and searched."""

@@ -119,7 +119,7 @@ def _readable(call: ToolCall) -> ToolCall:
     """Servers parse the arguments to render them and refuse the whole request, for ever, when they are no object."""
     try:
         msgspec.json.decode(call.arguments, type=dict)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, RecursionError):
         wrapped = {"invalid_arguments": call.arguments} if call.arguments.strip() else {}
         return msgspec.structs.replace(call, arguments=msgspec.json.encode(wrapped).decode())
     return call
