@@ -1,0 +1,77 @@
+"""What a tool is, what it is given and what it gives back.
+
+Values and a protocol only: nothing here runs, asks or touches the disk.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import msgspec
+
+from garra.tools.settings import ToolSettings
+from garra.wire.messages import ToolSpec
+
+if TYPE_CHECKING:
+    from garra.tools.jobs import Jobs
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a tool call came to. The model reads `text`; `failed` is for people and tests."""
+
+    text: str
+    failed: bool = False
+
+
+class ApprovalRequest(msgspec.Struct, frozen=True):
+    """A person is asked whether this may happen. `action` is the exact command, or the exact path."""
+
+    tool: str
+    action: str
+    folder: str
+    reason: str
+
+
+class Decision(Enum):
+    """What the person said. ALLOW_ALWAYS is remembered for exactly this command and folder, or exactly this path."""
+
+    ALLOW_ONCE = "allow_once"
+    ALLOW_ALWAYS = "allow_always"
+    DENY = "deny"
+
+
+# May raise ToolRefused instead of returning DENY; its message then goes to the model as it is.
+Approver: TypeAlias = Callable[[ApprovalRequest], Awaitable[Decision]]
+
+
+def silent(text: str) -> None:
+    """The progress of a call that nobody watches."""
+
+
+class ToolContext(msgspec.Struct, frozen=True):
+    """What every call of a session shares. `progress` gets output while a tool runs, never the result."""
+
+    workspace: Path
+    session_key: str
+    approve: Approver
+    jobs: "Jobs"
+    env: Mapping[str, str]
+    settings: ToolSettings = ToolSettings()
+    progress: Callable[[str], None] = silent
+
+
+class Tool(Protocol):
+    """Something the model can call. `carried`: its schema is in every prompt; if not, `find_tools` finds it.
+
+    `run` gets arguments that fit the schema. What it raises on purpose (ToolRefused, any GarraError, OSError) is told
+    to the model in one line.
+    """
+
+    @property
+    def spec(self) -> ToolSpec: ...
+
+    @property
+    def carried(self) -> bool: ...
+
+    async def run(self, args: dict[str, Any], ctx: ToolContext) -> Outcome: ...
