@@ -108,7 +108,7 @@ def _is_variable_name(text: str) -> bool:
 
 def load_configuration(paths: Paths, env: Mapping[str, str]) -> Configuration:
     """The configuration; defaults where there is no file. Raises ConfigError with every fault."""
-    env = {**_dotenv(paths), **env}
+    env = layered_env(paths, env)
     if not paths.config_file.exists():
         _must_be_usual(paths)
         return Configuration(Config(), paths, env)
@@ -124,29 +124,41 @@ def _must_be_usual(paths: Paths) -> None:
         )
 
 
-def _dotenv(paths: Paths) -> dict[str, str]:
-    variables = read_dotenv(paths.home / ".env")
-    if paths.config_file.name == OPENCLAW_FILE:
-        return {**read_dotenv(paths.config_file.parent / ".env"), **variables}
-    return variables
+def layered_env(paths: Paths, env: Mapping[str, str]) -> dict[str, str]:
+    """The process environment, and what it lacks from the `.env` of the home, or of the OpenClaw folder in use."""
+    beside = paths.config_file.parent / ".env"
+    openclaw = read_dotenv(beside) if paths.config_file.name == OPENCLAW_FILE else {}
+    return {**openclaw, **read_dotenv(paths.home / ".env"), **env}
 
 
-def interpret(document: Document, paths: Paths, env: Mapping[str, str]) -> Configuration:
-    """The typed configuration of a document."""
+def interpret(
+    document: Document, paths: Paths, env: Mapping[str, str], *, verdict: str = "is not valid"
+) -> Configuration:
+    """The typed configuration of a document; raises ConfigError with every fault."""
+    configuration, faults = examine(document, paths, env)
+    if configuration is None:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ConfigError(f"{document.file} {verdict}: {count}", [str(fault) for fault in faults])
+    return configuration
+
+
+def examine(
+    document: Document, paths: Paths, env: Mapping[str, str]
+) -> tuple[Configuration | None, tuple["PlacedFault", ...]]:
+    """The typed configuration, or all that is wrong with it."""
     data = document.data
     older = rewrite(data)
     env = {**_variables(data, env), **env}
     missing: list[Missing] = []
     filled = fill(data, env, missing)
-    warnings = leave_out_unspoken(filled)
+    left_out = leave_out_unspoken(filled)
     checker = Checker({each.key: each.variable for each in missing})
     clean = checker.clean(filled, Config, ())
-    if not checker.faults:
-        apply_rules(clean, checker)
+    apply_rules(clean, checker)
     if faults := [*older.faults, *checker.faults]:
-        raise invalid(document, faults, older, env)
-    warnings = [*_unused(document.file, [*checker.unused, *older.removed], older), *warnings]
-    return Configuration(msgspec.convert(clean, Config), paths, env, tuple(warnings), tuple(missing), True, data)
+        return None, _placed(faults, document, older, env)
+    warnings = (*_unused(document.file, [*checker.unused, *older.removed], older), *left_out)
+    return Configuration(msgspec.convert(clean, Config), paths, env, warnings, tuple(missing), True, data), ()
 
 
 def _variables(data: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:
@@ -170,16 +182,20 @@ def _unused(file: Path, keys: list[KeyPath], older: Rewrite) -> list[str]:
     ]
 
 
-def invalid(document: Document, faults: list[Fault], older: Rewrite, env: Mapping[str, str]) -> ConfigError:
-    """One error for all faults, each with its file and line."""
+class PlacedFault(msgspec.Struct, frozen=True):
+    """One thing that is wrong: the key as it is written, `file:line`, and the message."""
+
+    path: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.path}: {self.message}" if self.path else f"{self.place}: {self.message}"
+
+
+def _placed(faults: list[Fault], document: Document, older: Rewrite, env: Mapping[str, str]) -> tuple[PlacedFault, ...]:
     from garra.config.locate import Locator
 
     locator = Locator(document, env)
-    lines = [f"{locator.place(older.written(fault.path))}: {_named(fault, older)}" for fault in faults]
-    count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
-    return ConfigError(f"{document.file} is not valid: {count}", lines)
-
-
-def _named(fault: Fault, older: Rewrite) -> str:
-    path = format_path(older.written(fault.path))
-    return f"{path}: {fault.message}" if path else fault.message
+    written = [(older.written(fault.path), fault.message) for fault in faults]
+    return tuple(PlacedFault(format_path(path), locator.place(path), message) for path, message in written)

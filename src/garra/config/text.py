@@ -59,6 +59,12 @@ def line_and_column(text: str, at: int) -> tuple[int, int]:
     return before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
 
 
+def blank_end(text: str, at: int) -> int:
+    """The offset behind spaces and comments."""
+    match = _BLANK.match(text, at)
+    return match.end() if match else at
+
+
 def find(node: Node, key: str | int) -> Node | None:
     """The value under a key or index. Of a key that is there twice, the last counts."""
     if isinstance(key, int):
@@ -80,8 +86,7 @@ class _Reader:
 
     def blank(self, at: int) -> int:
         """The offset behind spaces and comments."""
-        match = _BLANK.match(self.text, at)
-        end = match.end() if match else at
+        end = blank_end(self.text, at)
         if self.text.startswith("/*", end):
             raise BrokenText(end, "this comment is never closed; expected */")
         return end
