@@ -112,7 +112,9 @@ def _keep_private(path: Path) -> None:
                 if file.stat().st_mode & 0o077:
                     file.chmod(0o600)
     except OSError as error:
-        raise SessionError(f"cannot open the sessions in {path}: {error.strerror}. Check who owns it.") from error
+        raise SessionError(
+            f"cannot open the sessions in {path}: {error.strerror}. Check its owner, and the disk."
+        ) from error
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

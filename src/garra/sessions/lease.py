@@ -19,7 +19,7 @@ Waiting = Callable[[int | None], None]
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.1
 NAME_CHARS = 200
-SAFE_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def turn_lease(
 
 def file_name(key: str) -> str:
     """A key as a file name; too long a one keeps its beginning and a checksum."""
-    name = "".join(char if char in SAFE_CHARS else f"%{ord(char):02X}" for char in key)
+    name = "".join(chr(byte) if byte in SAFE else f"%{byte:02X}" for byte in key.encode())
     if len(name) > NAME_CHARS:
         import binascii
 

@@ -1,0 +1,209 @@
+"""What the model is sent: every call answered once, and what was sent stays sent."""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from garra.sessions.entries import Entry, Failed, Head, Item, NewEntry, Said, Status, Unknown
+from garra.sessions.store import Store
+from garra.sessions.transcript import head, history, interrupted_result, mend, open_calls
+from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, User
+
+READ = ToolCall("c1", "read", '{"path": "a"}')
+WRITE = ToolCall("c2", "write", '{"path": "b"}')
+ASKED = Assistant("", (READ, WRITE))
+READ_DONE, WRITE_DONE = ToolResult("c1", "read", "A"), ToolResult("c2", "write", "ok")
+
+
+def entries(*items: Item | Unknown | Message) -> tuple[Entry, ...]:
+    kept = (item if isinstance(item, Head | Said | Failed | Unknown) else Said(item) for item in items)
+    return tuple(Entry("s", seq, 0.0, item) for seq, item in enumerate(kept, 1))
+
+
+def test_a_finished_conversation_is_sent_as_it_was() -> None:
+    said = (User("hi"), ASKED, READ_DONE, WRITE_DONE, Assistant("done"), User("thanks"))
+
+    assert history(entries(Head("system"), *said)) == said
+
+
+def test_a_reply_whose_calls_are_still_running_is_not_sent_yet() -> None:
+    assert history(entries(User("hi"), ASKED)) == (User("hi"),)
+    assert history(entries(User("hi"), ASKED, READ_DONE)) == (User("hi"),)
+    assert open_calls(entries(User("hi"), ASKED, READ_DONE)) == (WRITE,)
+
+
+def test_results_are_sent_in_the_order_of_their_calls() -> None:
+    assert history(entries(ASKED, WRITE_DONE, READ_DONE)) == (ASKED, READ_DONE, WRITE_DONE)
+
+
+def test_a_call_that_nobody_answered_before_the_next_message_was_interrupted() -> None:
+    sent = history(entries(ASKED, WRITE_DONE, User("go on"), READ_DONE))
+
+    assert sent == (ASKED, interrupted_result(READ), WRITE_DONE, User("go on"))
+    assert interrupted_result(READ).failed
+    assert "interrupted" in interrupted_result(READ).text
+
+
+def test_the_first_result_of_a_call_counts_and_one_without_a_call_is_left_out() -> None:
+    again, stray = ToolResult("c1", "read", "B"), ToolResult("c9", "read", "?")
+
+    assert history(entries(stray, ASKED, READ_DONE, again, stray, WRITE_DONE, again)) == (ASKED, READ_DONE, WRITE_DONE)
+
+
+def test_two_calls_of_one_id_are_answered_in_their_order() -> None:
+    twins = Assistant("", (ToolCall("c1", "read", "{}"), ToolCall("c1", "read", "{}")))
+    first, second = ToolResult("c1", "read", "1"), ToolResult("c1", "read", "2")
+
+    assert history(entries(twins, first)) == ()
+    assert history(entries(twins, first, second)) == (twins, first, second)
+
+
+def test_an_id_that_a_server_uses_anew_in_each_step_belongs_to_its_own_step() -> None:
+    asked, first, second = Assistant("", (READ,)), ToolResult("c1", "read", "1"), ToolResult("c1", "read", "2")
+
+    assert history(entries(asked, first, asked, second)) == (asked, first, asked, second)
+
+
+@pytest.mark.parametrize("status", ["interrupted", "failed"])
+def test_a_reply_cut_short_keeps_its_text_and_loses_its_unfinished_calls(status: Status) -> None:
+    partial = Assistant("I will", (ToolCall("c1", "read", '{"pa'),))
+
+    sent = history(entries(User("hi"), Said(partial, status), User("go on")))
+
+    assert sent == (User("hi"), Assistant("I will"), User("go on"))
+
+
+@pytest.mark.parametrize("partial", [Assistant(), Assistant("", (READ,)), Assistant("", (), "thinking…", "reasoning")])
+def test_a_reply_cut_short_before_it_said_anything_is_not_sent(partial: Assistant) -> None:
+    assert history(entries(User("hi"), Said(partial, "interrupted"), User("again"))) == (User("hi"), User("again"))
+
+
+def test_the_message_of_a_failed_turn_stays_and_the_failure_is_not_shown() -> None:
+    assert history(entries(User("hi"), Failed("no route"), User("hi?"))) == (User("hi"), User("hi?"))
+
+
+def test_an_empty_reply_that_was_whole_is_sent() -> None:
+    assert history(entries(User("hi"), Assistant())) == (User("hi"), Assistant())
+
+
+def test_what_a_newer_version_wrote_is_skipped() -> None:
+    assert history(entries(User("hi"), Unknown('{"type":"x"}'), Assistant("ho"))) == (User("hi"), Assistant("ho"))
+
+
+@pytest.mark.parametrize(
+    "arguments", ['{"path": "a', "[1]", "null", '{"a": NaN}', '"text"', "{}{}", '{"a":' + "[" * 9999]
+)
+def test_arguments_that_a_server_could_not_parse_are_wrapped_so_that_the_session_goes_on(arguments: str) -> None:
+    asked = Assistant("", (ToolCall("c1", "read", arguments),))
+
+    reply, answer = history(entries(asked, READ_DONE))
+
+    assert isinstance(reply, Assistant)
+    assert json.loads(reply.calls[0].arguments) == {"invalid_arguments": arguments}
+    assert answer == READ_DONE
+
+
+@pytest.mark.parametrize("arguments", ["", "  "])
+def test_a_call_without_arguments_is_sent_with_an_empty_object(arguments: str) -> None:
+    (reply, _) = history(entries(Assistant("", (ToolCall("c1", "read", arguments),)), READ_DONE))
+
+    assert reply == Assistant("", (ToolCall("c1", "read", "{}"),))
+
+
+@pytest.mark.parametrize("arguments", ["{}", '{ "b":1,\n "a" : "\\u00e9" }', '{"a": 1e3, "a": 2}'])
+def test_arguments_that_can_be_parsed_are_sent_byte_for_byte(arguments: str) -> None:
+    asked = Assistant("", (ToolCall("c1", "read", arguments),))
+
+    assert history(entries(asked, READ_DONE))[0] == asked
+
+
+def test_the_prefix_in_force_is_the_one_stored_last() -> None:
+    assert head(entries(User("hi"))) is None
+    assert head(entries(Head("one"), User("hi"), Assistant("ho"))) == Head("one")
+    assert head(entries(Head("one"), User("hi"), Head("two"), Assistant("ho"))) == Head("two")
+
+
+calls = st.builds(
+    ToolCall, st.sampled_from(["a", "b", "c"]), st.just("read"), st.sampled_from(["{}", '{"x":1}', "{bad", ""])
+)
+texts = st.sampled_from(["", "one", "two"])
+replies = st.builds(Assistant, texts, st.lists(calls, max_size=3).map(tuple))
+results = st.builds(ToolResult, st.sampled_from(["a", "b", "c", "z"]), st.just("read"), texts)
+messages = st.one_of(st.builds(User, texts), st.builds(System, texts), replies, results, results)
+statuses = st.sampled_from(["done", "done", "interrupted", "failed"])
+items = st.one_of(
+    st.builds(Said, messages, statuses), st.builds(Head, texts), st.builds(Failed, texts), st.builds(Unknown, texts)
+)
+transcripts = st.lists(items, max_size=25).map(lambda found: entries(*found))
+
+
+@given(transcripts)
+def test_what_was_sent_stays_sent_whatever_is_added(transcript: tuple[Entry, ...]) -> None:
+    sent = [history(transcript[:length]) for length in range(len(transcript) + 1)]
+
+    for earlier, later in pairwise(sent):
+        assert later[: len(earlier)] == earlier
+
+
+@given(transcripts)
+def test_every_call_is_answered_exactly_once_and_right_after_it(transcript: tuple[Entry, ...]) -> None:
+    assert unanswered(history(transcript)) == []
+
+
+@given(transcripts)
+def test_nothing_is_left_out_but_results_without_a_call_and_replies_cut_short(transcript: tuple[Entry, ...]) -> None:
+    said = [entry.item for entry in transcript if isinstance(entry.item, Said)]
+    whole = [each.message for each in said if each.status == "done" and isinstance(each.message, Assistant)]
+    sent = history((*transcript, *entries(User("end"))))
+
+    assert [each for each in sent if isinstance(each, User | System)] == [
+        *(each.message for each in said if isinstance(each.message, User | System)),
+        User("end"),
+    ]
+    assert [ids(each) for each in sent if isinstance(each, Assistant) and each.calls] == [
+        ids(each) for each in whole if each.calls
+    ]
+
+
+def ids(reply: Assistant) -> list[str]:
+    return [call.id for call in reply.calls]
+
+
+def unanswered(sent: Sequence[Message]) -> list[str]:
+    """The ids of calls that are not answered at once and in order, and of results that answer nothing."""
+    waiting: list[str] = []
+    wrong: list[str] = []
+    for message in sent:
+        if isinstance(message, ToolResult):
+            if not waiting or waiting.pop(0) != message.call_id:
+                wrong.append(message.call_id)
+        else:
+            wrong += waiting
+            waiting = ids(message) if isinstance(message, Assistant) else []
+    return wrong + waiting
+
+
+@pytest.mark.anyio
+async def test_mending_answers_what_a_crash_left_open_once_and_for_all(store: Store) -> None:
+    key = "agent:main:main"
+    await store.append(key, *(NewEntry(Said(message)) for message in (User("hi"), ASKED, WRITE_DONE)))
+
+    (added,) = await mend(store, key)
+
+    assert added.item == Said(interrupted_result(READ))
+    assert (await store.entries(key))[-1] == added
+    assert history(await store.entries(key)) == (User("hi"), ASKED, interrupted_result(READ), WRITE_DONE)
+    assert await mend(store, key) == ()
+
+
+@pytest.mark.anyio
+async def test_there_is_nothing_to_mend_in_a_whole_or_an_empty_transcript(store: Store) -> None:
+    key = "agent:main:main"
+    assert await mend(store, key) == ()
+    await store.append(key, NewEntry(Said(User("hi"))), NewEntry(Said(Assistant("I", (READ,)), "interrupted")))
+
+    assert await mend(store, key) == ()
