@@ -16,13 +16,15 @@ from garra.testing.script import Answer, Failure, HangUp, Raw, Silence, Step, an
 
 _OPEN_ROUTES = ("/health", "/version", "/tokenize")
 _CREATED = 1767225600
+_NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 
 
 class ScriptedModel:
     """A model server with its answers written beforehand: one step for each chat request, in order.
 
     After the last step it says the last text again, or "ok". `requests` holds everything that came, `chats` the chat
-    requests alone.
+    requests alone. Requests that only try the server out take no step: one for a single token gets a word, one bound to
+    a choice gets its first. With `takes_tools` false it refuses `tools` as vLLM does without its tool flags.
     """
 
     def __init__(
@@ -32,13 +34,14 @@ class ScriptedModel:
         model: str = "scripted",
         max_model_len: int = 8192,
         api_key: str | None = None,
+        takes_tools: bool = True,
         port: int = 0,
     ) -> None:
         self._script = list(script)
         self._played = 0
         self._last_text = next(filter(None, map(text_of, reversed(self._script))), "ok")
         self.model, self.max_model_len, self.api_key = model, max_model_len, api_key
-        self.port = port
+        self.takes_tools, self.port = takes_tools, port
         self.requests: list[Received] = []
         self._connections: set[ServerConnection] = set()
         self._server: asyncio.Server | None = None
@@ -133,7 +136,9 @@ class ScriptedModel:
         if body.get("model") not in (None, self.model):
             text = f"The model `{body['model']}` does not exist. Valid aliases: {self.model}."
             return _send(out, 404, _error(404, "NotFoundError", text, "model"))
-        match self._next_step():
+        if body.get("tools") and not self.takes_tools:
+            return _send(out, 400, _error(400, "BadRequestError", _NO_TOOLS, None))
+        match _tried_out(body) or self._next_step():
             case Silence():
                 await asyncio.Event().wait()
             case HangUp():
@@ -196,5 +201,13 @@ def _send(out: ServerConnection, status: int, body: Any, headers: dict[str, str]
     out.end()
 
 
-def _error(code: int, kind: str, message: str, param: str) -> dict[str, Any]:
+def _tried_out(body: dict[str, Any]) -> Step | None:
+    """The answer to a request that only finds out what the server can do; None for a real one."""
+    choices = (body.get("structured_outputs") or {}).get("choice")
+    if choices:
+        return str(choices[0])
+    return Answer(("ok",), finish="length") if 1 in (body.get("max_tokens"), body.get("max_completion_tokens")) else None
+
+
+def _error(code: int, kind: str, message: str, param: str | None) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
