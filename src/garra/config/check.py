@@ -1,7 +1,7 @@
 """Holds data against the schema and collects every fault, not only the first.
 
 What comes back is clean: keys that are not used yet are taken out and listed, whole numbers are whole. A rejected
-value is only repeated where it can hold no secret.
+value is only repeated where one of a few words, or a number in a range, was wanted: anything else could be a secret.
 """
 
 import math
@@ -58,7 +58,7 @@ class Checker:
         if kind is Any:
             return value
         if not fits(value, kind):
-            self.fault(path, f"must be {words(kind)}, not {self._given(value, path)}")
+            self.fault(path, f"must be {words(kind)}, not {_kind_of(value)}")
             return value
         if isinstance(kind, type) and issubclass(kind, Section):
             return self._section(value, kind, path)
@@ -91,7 +91,7 @@ class Checker:
             if fits(value, kind):
                 return self.clean(value, kind, path)
         wanted = " or ".join(words(kind) for kind in kinds if kind is not type(None))
-        self.fault(path, f"must be {wanted}, not {self._given(value, path)}")
+        self.fault(path, f"must be {wanted}, not {_kind_of(value)}")
         return value
 
     def _choice(self, value: Any, choices: tuple[Any, ...], path: KeyPath) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from garra.config.keypath import MAX_DEPTH
 from garra.errors import ConfigError
 
 INCLUDE = "$include"
@@ -56,8 +57,6 @@ def read_text(file: Path) -> str:
 def decode(text: str, file: Path) -> Any:
     """The data of a JSON5 text; a broken one names line, column and what was expected."""
     import pyjson5
-
-    from garra.config.text import MAX_DEPTH
 
     try:
         return pyjson5.decode(text, maxdepth=MAX_DEPTH)

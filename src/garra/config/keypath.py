@@ -10,6 +10,8 @@ from garra.errors import UsageFault
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+MAX_DEPTH = 100  # of objects and lists in each other
+
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 _PIECE = re.compile(
     r"""(?P<dot>\.)?(?:(?P<name>[^.\[\]"']+)|\[(?P<index>\d+)\]|\["(?P<double>(?:[^"\\]|\\.)*)"\]|\['(?P<single>[^']*)'\])"""

@@ -4,6 +4,7 @@ Nothing is created or written. Every fault is collected before one error is rais
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def examine(
     document: Document, paths: Paths, env: Mapping[str, str]
 ) -> tuple[Configuration | None, tuple["PlacedFault", ...]]:
     """The typed configuration, or all that is wrong with it."""
-    data = document.data
+    data = deepcopy(document.data)
     older = rewrite(data)
     env = {**_variables(data, env), **env}
     missing: list[Missing] = []
@@ -157,8 +158,10 @@ def examine(
     apply_rules(clean, checker)
     if faults := [*older.faults, *checker.faults]:
         return None, _placed(faults, document, older, env)
-    warnings = (*_unused(document.file, [*checker.unused, *older.removed], older), *left_out)
-    return Configuration(msgspec.convert(clean, Config), paths, env, warnings, tuple(missing), True, data), ()
+    unused = [*checker.unused, *older.removed]
+    warnings = (*_unused(document.file, unused, older), *left_out)
+    wanted = tuple(each for each in missing if not any(each.key[: len(key)] == key for key in unused))
+    return Configuration(msgspec.convert(clean, Config), paths, env, warnings, wanted, True, data), ()
 
 
 def _variables(data: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:

@@ -9,13 +9,17 @@ SPOKEN_API = "openai-completions"
 
 
 def apply_rules(data: dict[str, Any], checker: Checker) -> None:
-    """Look at what the schema found well-formed."""
+    """Look at what the schema cannot; addresses lose their last slashes."""
     _policy(data.get("tools"), ("tools",), checker)
     agents = data.get("agents", {})
     for name, entry in _objects(agents.get("entries") if isinstance(agents, dict) else None):
         _policy(entry.get("tools"), ("agents", "entries", name, "tools"), checker)
     for name, provider in _objects(_providers(data)):
-        _address(provider.get("baseUrl"), ("models", "providers", name, "baseUrl"), checker)
+        _address(provider, ("models", "providers", name, "baseUrl"), checker)
+        rows = provider.get("models")
+        for at, row in enumerate(rows if isinstance(rows, list) else []):
+            if isinstance(row, dict):
+                _address(row, ("models", "providers", name, "models", at, "baseUrl"), checker)
 
 
 def leave_out_unspoken(data: dict[str, Any]) -> list[str]:
@@ -49,10 +53,13 @@ def _policy(policy: Any, path: KeyPath, checker: Checker) -> None:
         checker.fault((*path, "alsoAllow"), "cannot be combined with allow; put its tools into allow, or leave one out")
 
 
-def _address(url: Any, path: KeyPath, checker: Checker) -> None:
-    if isinstance(url, str) and not url.startswith(("http://", "https://")):
-        if path not in checker.unresolved:
-            checker.fault(path, "must start with http:// or https://, as in http://127.0.0.1:8000/v1")
+def _address(owner: dict[str, Any], path: KeyPath, checker: Checker) -> None:
+    url = owner.get("baseUrl")
+    if not isinstance(url, str) or path in checker.unresolved:
+        return
+    owner["baseUrl"] = url.rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        checker.fault(path, "must start with http:// or https://, as in http://127.0.0.1:8000/v1")
 
 
 def _providers(data: dict[str, Any]) -> Any:

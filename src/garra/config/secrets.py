@@ -7,19 +7,19 @@ from garra.config.keypath import KeyPath
 
 HIDDEN = "[redacted]"
 
-_SECRET_NAME = re.compile(
-    r"(?:^|.*[a-z0-9_-])(?:api_?-?key|token|password|passphrase|secret|credential|authorization|cookie)$|^key$|^cert$",
-    re.IGNORECASE,
+# Patterns are compiled when they are first used, which in most runs is never.
+_SECRET_NAME = (
+    r"(?i)(?:|.*[a-z0-9_-])(?:api[_-]?key|token|password|passphrase|secret|credentials?|authorization|cookie)|key|cert"
 )
 _ALL_BELOW = ("headers", "vars", "env")
-_VARIABLE = re.compile(r"\$\{[A-Z_][A-Z0-9_]*\}")
-_URL_LOGIN = re.compile(r"(\w+://)[^/@\s]+@")
+_VARIABLE = r"\$\{[A-Z_][A-Z0-9_]*\}"
+_URL_LOGIN = r"(\w+://)[^/@\s]+@"
 
 
 def is_secret(path: KeyPath) -> bool:
     """Whether what stands at the path, or above it, must never be shown."""
     words = [part for part in path if isinstance(part, str)]
-    if any(_SECRET_NAME.match(word) for word in words):
+    if any(re.fullmatch(_SECRET_NAME, word) for word in words):
         return True
     return any(word in _ALL_BELOW for word in words[:-1]) or words[-2:] == ["auth", "value"]
 
@@ -34,9 +34,9 @@ def shown(value: Any, path: KeyPath = ()) -> Any:
         return [shown(item, (*path, at)) for at, item in enumerate(value)]
     if is_secret(path):
         return value if _harmless(value) else HIDDEN
-    return _URL_LOGIN.sub(rf"\1{HIDDEN}@", value) if isinstance(value, str) else value
+    return re.sub(_URL_LOGIN, rf"\1{HIDDEN}@", value) if isinstance(value, str) else value
 
 
 def _harmless(value: Any) -> bool:
     """Nothing, a switch, or `${NAME}`: none of these is a secret. A bare word could be one."""
-    return value is None or isinstance(value, bool) or (isinstance(value, str) and bool(_VARIABLE.fullmatch(value)))
+    return value is None or isinstance(value, bool) or (isinstance(value, str) and bool(re.fullmatch(_VARIABLE, value)))

@@ -54,7 +54,7 @@ def plan(paths: Paths, env: Mapping[str, str], source: Path) -> Takeover:
     there = Paths(paths.home, source, paths.models_cache)
     variables = {**read_dotenv(source.parent / ".env"), **layered_env(paths, env)}
     document = read_document(source, variables)
-    found = interpret(read_document(source, variables), there, variables)
+    found = interpret(document, there, variables)
     text, workspaces = _with_workspaces(_flat(document), source, found, env)
     here = Paths(paths.home, paths.home / "garra.json", paths.models_cache)
     interpret(read_document(here.config_file, variables, text), here, variables)

@@ -9,11 +9,12 @@ from typing import NoReturn
 
 import msgspec
 
+from garra.config.keypath import MAX_DEPTH
+
 _BLANK = re.compile(r"(?:[\s\ufeff]+|//[^\n\r\u2028\u2029]*|/\*.*?\*/)*", re.DOTALL)
 _WORD = re.compile(r"(?:[\w$\u200c\u200d]|\\u[0-9a-fA-F]{4})+")
 _NUMBER = re.compile(r"[+-]?(?:Infinity|NaN|0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w$.])")
 _STRING = re.compile(r"""(?s:"(?:[^"\\\n\r]|\\.)*"|'(?:[^'\\\n\r]|\\.)*')""")
-MAX_DEPTH = 100
 
 
 class Node(msgspec.Struct, frozen=True):

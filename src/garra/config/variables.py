@@ -13,7 +13,7 @@ import msgspec
 from garra.config.keypath import KeyPath, format_path
 
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Z_][A-Z0-9_]*)\}")
-_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+_LINE = r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$"
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 def _assignments(text: str) -> Iterator[tuple[str, str]]:
     for line in text.lstrip("\ufeff").splitlines():
-        found = _LINE.match(line)
+        found = re.match(_LINE, line)
         if found:
             yield found[1], _unquote(found[2])
 
