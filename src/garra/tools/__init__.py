@@ -1,5 +1,5 @@
 """What the agent can do: one file a tool, and the toolbox that runs them.
 
-`base` holds the values and the Tool protocol, `toolbox` the Toolbox, `default` what a session gets (`default_toolbox`),
-`permission` asking and `nobody`.
+`toolbox` holds Toolbox and `default_toolbox`, `base` the values and the Tool protocol, `approval` the question that a
+person is asked, `permission` when it is asked.
 """

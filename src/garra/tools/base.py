@@ -3,13 +3,13 @@
 Values and a protocol only: nothing here runs, asks or touches the disk.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from garra.tools.approval import Approver
 from garra.tools.settings import ToolSettings
 from garra.wire.messages import ToolSpec
 
@@ -22,27 +22,6 @@ class Outcome(msgspec.Struct, frozen=True):
 
     text: str
     failed: bool = False
-
-
-class ApprovalRequest(msgspec.Struct, frozen=True):
-    """A person is asked whether this may happen. `action` is the exact command, or the exact path."""
-
-    tool: str
-    action: str
-    folder: str
-    reason: str
-
-
-class Decision(Enum):
-    """What the person said. ALLOW_ALWAYS is remembered for exactly this command and folder, or exactly this path."""
-
-    ALLOW_ONCE = "allow_once"
-    ALLOW_ALWAYS = "allow_always"
-    DENY = "deny"
-
-
-# May raise ToolRefused instead of returning DENY; its message then goes to the model as it is.
-Approver: TypeAlias = Callable[[ApprovalRequest], Awaitable[Decision]]
 
 
 def silent(text: str) -> None:

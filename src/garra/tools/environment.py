@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
+from garra.config.paths import expand
+
 _SECRET = re.compile(
     r"(API_?KEY|APIKEY|TOKEN|SECRET|SECRET_KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|PASSWD|PASSPHRASE|CREDENTIALS)$"
     r"|PASSWORD|^GARRA_|^OPENCLAW_",
@@ -25,7 +27,7 @@ def is_secret(name: str) -> bool:
 def command_environment(env: Mapping[str, str], path_prepend: Sequence[str]) -> dict[str, str]:
     """What a command sees: everything but keys and our own variables, with `path_prepend` first in PATH."""
     kept = {name: value for name, value in env.items() if not is_secret(name)}
-    folders = [*(os.path.expanduser(folder) for folder in path_prepend), kept.get("PATH", os.defpath)]  # noqa: PTH111
+    folders = [*(str(expand(folder, env)) for folder in path_prepend), kept.get("PATH", os.defpath)]
     return {**kept, **_PLAIN, "PATH": os.pathsep.join(folders)}
 
 

@@ -8,6 +8,7 @@ _COMPARED_CHARS = 200
 _SHOWN_LINES = 8
 _SHOWN_CHARS = 1_200
 _LIKE = 0.6
+_TELLING_CHARS = 5
 
 
 def line_of(text: str, place: int) -> int:
@@ -41,10 +42,9 @@ def said_of_none(shown: str, text: str, old: str, new: str) -> str:
     same = _same_but_spaces(lines, wanted)
     if same is not None:
         return f"{none} It differs only in spaces or tabs. The file has exactly:\n{_quoted(lines, same, len(wanted))}"
-    if new.strip() and new in text:
-        return (
-            f"{none} new is already there, on line {line_of(text, text.index(new))}: the edit seems to be made already."
-        )
+    made = _whole_lines_at(lines, _lines(new))
+    if made is not None:
+        return f"{none} new is there already, on line {made + 1}: perhaps the edit was made before."
     like = _most_like(lines, wanted)
     if like is not None:
         return f"{none} The closest lines are:\n{_quoted(lines, like, len(wanted))}"
@@ -80,6 +80,16 @@ def _stretch_fits(stretch: Sequence[str], target: Sequence[str]) -> bool:
         and stretch[-1].startswith(target[-1])
         and (stretch[1:-1] == target[1:-1])
     )
+
+
+def _whole_lines_at(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Where the wanted lines stand whole, but for spaces at their ends. Too little text proves nothing."""
+    target = [line.strip() for line in wanted]
+    if len("".join(target)) < _TELLING_CHARS:
+        return None
+    stripped = [line.strip() for line in lines]
+    starts = (index for index, line in enumerate(stripped) if line == target[0])
+    return next((index for index in starts if stripped[index : index + len(target)] == target), None)
 
 
 def _most_like(lines: Sequence[str], wanted: Sequence[str]) -> int | None:

@@ -8,16 +8,10 @@ from pathlib import Path
 
 from garra.errors import ToolRefused
 from garra.tools.allowlist import Bounds, is_allowed
+from garra.tools.approval import HOW, ApprovalRequest, Decision
 from garra.tools.approvals import AllowedCommand, Approvals, load_approvals, save_approvals
-from garra.tools.base import ApprovalRequest, Decision, ToolContext
+from garra.tools.base import ToolContext
 from garra.tools.environment import command_environment
-
-_HOW = "To allow all: garra config set tools.exec.mode full; or answer the question in garra chat."
-
-
-async def nobody(request: ApprovalRequest) -> Decision:
-    """The approver where no person can be asked: refuses, and says how to allow."""
-    raise ToolRefused(f"Not allowed without asking, and nobody is here to ask: {request.tool} {request.action}. {_HOW}")
 
 
 async def permit_command(ctx: ToolContext, command: str, folder: Path) -> None:
@@ -32,7 +26,7 @@ async def permit_command(ctx: ToolContext, command: str, folder: Path) -> None:
     if await asyncio.to_thread(_command_allowed, ctx, command, folder):
         return
     if mode == "allowlist":
-        raise ToolRefused(f"Not on the list of allowed commands (tools.exec.mode is allowlist): {command}. {_HOW}")
+        raise ToolRefused(f"Not on the list of allowed commands (tools.exec.mode is allowlist): {command}. {HOW}")
     request = ApprovalRequest("exec", command, str(folder), "not on the list of commands that run unasked")
     if await _asked(ctx, request) is Decision.ALLOW_ALWAYS:
         await _remember(ctx, request)
@@ -49,7 +43,7 @@ async def permit_write(ctx: ToolContext, tool: str, path: Path) -> None:
     if str(path) in approvals.paths:
         return
     if mode == "allowlist":
-        raise ToolRefused(f"{path} is outside the workspace {ctx.workspace} and was not allowed before. {_HOW}")
+        raise ToolRefused(f"{path} is outside the workspace {ctx.workspace} and was not allowed before. {HOW}")
     request = ApprovalRequest(tool, str(path), str(ctx.workspace), "outside the workspace")
     if await _asked(ctx, request) is Decision.ALLOW_ALWAYS:
         await _remember(ctx, request)

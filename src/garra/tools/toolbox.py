@@ -6,14 +6,21 @@ passes through. Nothing here decides what is allowed (`permission`) or keeps any
 
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from garra.errors import GarraError
+from garra.tools.approval import Approver
 from garra.tools.base import Outcome, Tool, ToolContext, silent
 from garra.tools.environment import hide_secrets
+from garra.tools.jobs import Jobs
 from garra.tools.schema import Mismatch, fit, near_names, parse_arguments, signature
 from garra.wire.messages import ToolCall, ToolResult, ToolSpec
+
+if TYPE_CHECKING:
+    from garra.config.load import Configuration
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +60,10 @@ class Toolbox:
         """Stop the background jobs that are still running."""
         await self._context.jobs.close()
 
+    async def aclose(self) -> None:
+        """The same, by the name that contextlib.aclosing knows."""
+        await self.close()
+
     async def _outcome(self, call: ToolCall, progress: Callable[[str], None]) -> Outcome:
         tool = self._tools.get(call.name)
         if tool is None:
@@ -75,6 +86,28 @@ class Toolbox:
         near = near_names(name, self._tools)
         mend = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(self._tools) or 'none'}."
         return f'There is no tool "{name}". {mend}'
+
+
+def default_toolbox(configuration: "Configuration", *, workspace: Path, session_key: str, approve: Approver) -> Toolbox:
+    """Garra's own tools for a session, those that the configuration leaves it."""
+    from garra.tools.default import chosen_tools, settings_of  # every tool there is: only for who runs a session
+
+    section, own = configuration.config.tools, configuration.agent(_agent_of(session_key)).tools
+    context = ToolContext(
+        workspace=workspace,
+        session_key=session_key,
+        approve=approve,
+        jobs=Jobs(),
+        env=configuration.env,
+        settings=settings_of(section, own, configuration.paths),
+    )
+    return Toolbox(chosen_tools(section, own), context)
+
+
+def _agent_of(session_key: str) -> str:
+    """The agent's id in `agent:ID:…`."""
+    parts = session_key.split(":")
+    return parts[1] if len(parts) > 1 and parts[0] == "agent" else "main"
 
 
 def _told(failed: OSError) -> str:
