@@ -29,7 +29,8 @@ class Weights(Struct, frozen=True, kw_only=True):
 
     `source` is the file or folder it came from; `path` may be a faithful conversion of it in the cache. The tokenizer
     is in `vocab` (from a GGUF file) or in `tokenizer_file` (a `tokenizer.json`): exactly one of them is there.
-    `notes` are sentences that the person who starts the server should see.
+    `kv_bytes_per_token` is what a token takes in the cache at 8 bits. `prover` is a tiny model with the same tokens, on
+    which grammars are tried. `notes` are sentences that the person who starts the server should see.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Weights(Struct, frozen=True, kw_only=True):
     vocab: GgufVocab | None = None
     tokenizer_file: Path | None = None
     quantisation: str = ""
+    kv_bytes_per_token: int
+    prover: Path | None = None
     notes: tuple[str, ...] = ()
 
 
