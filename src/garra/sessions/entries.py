@@ -4,6 +4,7 @@ Values and their JSON, nothing else: no SQL, no clock. An item is written once a
 wrote is read as `Unknown`: kept as it is, skipped by all who read.
 """
 
+import re
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -85,6 +86,9 @@ class Found(msgspec.Struct, frozen=True):
     snippet: str
 
 
+STAMP = re.compile(r"\[[A-Z][a-z]{2} \d{4}-\d{2}-\d{2} \d{2}:\d{2} [^\]]{1,8}\] ")
+"""The time before a person's message, which is stored since it was sent (openclaw.md 3.6)."""
+
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
 
@@ -135,23 +139,22 @@ def kind_of(item: Item | Unknown) -> str:
 
 
 def spoken_text(item: Item | Unknown) -> str:
-    """What a person or the model said in it, for the search; empty for everything else."""
+    """What a person or the model said in it, for titles and the search; empty for everything else."""
     match item:
-        case Said(User(str(text))) | Said(Assistant(text)):
+        case Said(User(content)):
+            return written_text(content)
+        case Said(Assistant(text)):
             return text
-        case Said(User(tuple(parts))):
-            return plain_text(parts)
         case _:
             return ""
 
 
-def plain_text(content: str | tuple[Part, ...]) -> str:
-    """A person's message as text; images are named, not shown."""
-    if isinstance(content, str):
-        return content
-    return "\n".join(part.text for part in content if isinstance(part, Text))
+def written_text(content: str | tuple[Part, ...]) -> str:
+    """What a person wrote, without the time before it and without the images."""
+    text = content if isinstance(content, str) else "\n".join(part.text for part in content if isinstance(part, Text))
+    return text[stamp.end() :] if (stamp := STAMP.match(text)) else text
 
 
-def image_count(content: str | tuple[Part, ...]) -> int:
-    """How many images a person's message carries."""
-    return 0 if isinstance(content, str) else sum(isinstance(part, Image) for part in content)
+def images(content: str | tuple[Part, ...]) -> tuple[Image, ...]:
+    """The images in a person's message."""
+    return () if isinstance(content, str) else tuple(part for part in content if isinstance(part, Image))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from garra.sessions.entries import Entry, Head, NewEntry, Said
+from garra.sessions.entries import Entry, Head, NewEntry, Said, Status
 from garra.wire.messages import Assistant, Message, ToolCall, ToolResult
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _begin(said: Said, messages: list[Message]) -> _Step | None:
     if not isinstance(said.message, Assistant):
         messages.append(said.message)
         return None
-    reply = _as_sent(said.message, whole=said.status == "done")
+    reply = as_sent(said.message, said.status)
     if reply.calls:
         return _Step(reply)
     if reply.text or said.status == "done":
@@ -105,11 +105,11 @@ def _begin(said: Said, messages: list[Message]) -> _Step | None:
     return None
 
 
-def _as_sent(reply: Assistant, *, whole: bool) -> Assistant:
+def as_sent(reply: Assistant, status: Status) -> Assistant:
     """A reply cut short keeps its text, which the server may still have cached, and loses its unfinished calls."""
     if not reply.calls:
         return reply
-    if not whole:
+    if status != "done":
         return msgspec.structs.replace(reply, calls=())
     calls = tuple(_readable(call) for call in reply.calls)
     return reply if calls == reply.calls else msgspec.structs.replace(reply, calls=calls)
