@@ -4,7 +4,7 @@ import pytest
 
 from garra.agent.budget import LEAST_REPLY_TOKENS, estimate_tokens, reply_limit
 from garra.errors import ContextOverflow
-from garra.wire.messages import Assistant, Image, System, Text, ToolCall, ToolResult, ToolSpec, User
+from garra.wire.messages import Assistant, Image, Message, System, Text, ToolCall, ToolResult, ToolSpec, User
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_without_a_known_window_the_configured_cap_goes_out() -> None:
 
 def test_the_estimate_counts_every_part_of_a_conversation() -> None:
     spec = ToolSpec("read", "Read a file.", {"type": "object", "properties": {"path": {"type": "string"}}})
-    parts = [
+    parts: list[Message] = [
         System("s" * 320),
         User("u" * 320),
         User((Text("t" * 320), Image("data:image/png;base64,AAAA"))),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from garra.agent import described
 from garra.wire.events import CallDelta, Event, Finish, ReasoningDelta, Reply, TextDelta
-from garra.wire.messages import Assistant, System, ToolCall, ToolResult, ToolSpec, User
+from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, ToolSpec, User
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +65,8 @@ async def test_a_tagged_call_becomes_a_call_and_its_text_is_not_shown() -> None:
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=60), st.text("a<tol_c> \n", max_size=12))
 async def test_any_split_of_the_text_gives_the_same_call(sizes: list[int], before: str) -> None:
-    whole, pieces, at = before + WRITTEN, [], 0
+    pieces: list[TextDelta] = []
+    whole, at = before + WRITTEN, 0
     while at < len(whole):
         size = sizes[len(pieces) % len(sizes)]
         pieces.append(TextDelta(whole[at : at + size]))
@@ -94,7 +95,12 @@ async def test_other_events_pass_through_unchanged() -> None:
 
 def test_a_call_goes_back_byte_for_byte_as_it_was_written_and_its_result_as_a_user_message() -> None:
     call = ToolCall("call_1", "write", '{"path":  "a.txt"}')
-    history = [System("s"), User("u"), Assistant("I will.\n", (call,)), ToolResult("call_1", "write", "done")]
+    history: list[Message] = [
+        System("s"),
+        User("u"),
+        Assistant("I will.\n", (call,)),
+        ToolResult("call_1", "write", "done"),
+    ]
 
     assert described.as_text(history) == [
         System("s"),

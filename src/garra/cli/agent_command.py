@@ -1,7 +1,7 @@
 """`garra agent`: one turn, its reply on standard output."""
 
 import sys
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,9 @@ async def _turn(app: App, text: str, session: str | None, model: str | None, as_
     from garra.sessions.keys import main_key, normalise_key
 
     key = normalise_key(session) if session else main_key()
-    async with open_room(app) as room, aclosing(room.toolbox(key, asker())) as toolbox:
-        report = _Report(key, as_json)
+    async with open_room(app) as room, AsyncExitStack() as stack:
+        toolbox, report = room.toolbox(key, asker()), _Report(key, as_json)
+        stack.push_async_callback(toolbox.close)
         try:
             await report.play(room, toolbox, text, model)
         except GarraError as error:

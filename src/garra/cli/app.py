@@ -1,6 +1,5 @@
 """What every subcommand is handed: the environment, the flags that stand before it, and what is made from them."""
 
-import asyncio
 from collections.abc import Coroutine, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,6 +40,8 @@ class App:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one coroutine to its end on a new event loop."""
+        import asyncio
+
         return asyncio.run(work)
 
 

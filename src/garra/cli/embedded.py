@@ -73,7 +73,12 @@ async def _wait_ready(process: asyncio.subprocess.Process, ready: int) -> None:
     """Until the child says so on its pipe. A pipe that closes without a word is a child that failed; it said why."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[bytes] = loop.create_future()
-    loop.add_reader(ready, lambda: told.done() or told.set_result(os.read(ready, 64)))
+
+    def hear() -> None:
+        if not told.done():
+            told.set_result(os.read(ready, 64))
+
+    loop.add_reader(ready, hear)
     try:
         word = await asyncio.wait_for(told, READY_LIMIT_S)
     except TimeoutError:

@@ -70,7 +70,8 @@ async def _server(app: App) -> "AsyncGenerator[Embedded | None]":
 
 def _provider(room: "Room") -> str:
     """The provider of the configured model, or the first there is."""
-    return room.models.default_provider()
+    refs = room.models.configured()
+    return refs[0].partition("/")[0].lower() if refs else next(iter(room.models.providers()), "vllm")
 
 
 async def _introduce(app: App, embedded: "Embedded | None") -> None:
