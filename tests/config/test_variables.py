@@ -41,7 +41,7 @@ def test_a_dotenv_file_is_read_as_other_tools_read_it(tmp_path: Path) -> None:
         "# keys\n"
         "PLAIN=abc\n"
         "export EXPORTED = spaced  # why\n"
-        "DOUBLE=\"two words # no comment\\n\"\n"
+        'DOUBLE="two words # no comment\\n"\n'
         "SINGLE='$HOME \\n'\n"
         "EMPTY=\n"
         "HASH=a#b\n"

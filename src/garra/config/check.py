@@ -164,6 +164,8 @@ def words(kind: Any) -> str:
 def _kind_of(value: Any) -> str:
     if isinstance(value, dict):
         return "an object"
+    if isinstance(value, float):
+        return "a fraction" if math.isfinite(value) else "an endless one"
     return "a list" if isinstance(value, list) else _WORDS.get(type(value), "something else")
 
 

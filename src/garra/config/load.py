@@ -201,4 +201,5 @@ def _placed(faults: list[Fault], document: Document, older: Rewrite, env: Mappin
 
     locator = Locator(document, env)
     written = [(older.written(fault.path), fault.message) for fault in faults]
+    written.sort(key=lambda fault: locator.order(fault[0]))
     return tuple(PlacedFault(format_path(path), locator.place(path), message) for path, message in written)

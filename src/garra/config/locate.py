@@ -40,6 +40,11 @@ class Locator:
         name = spot.file.relative_to(self.root.parent) if spot.file.is_relative_to(self.root.parent) else spot.file
         return f"{name}:{line}"
 
+    def order(self, path: KeyPath) -> tuple[bool, Path, int]:
+        """Sorts keys as they are written, the file itself first."""
+        spot = self.spot(path)
+        return spot.file != self.root, spot.file, spot.at
+
     def included(self, path: KeyPath) -> Path | None:
         """The file that the key, or the nearest object around it, was included from."""
         spot = self.spot(path)

@@ -118,6 +118,8 @@ def _cut(text: str, spans: list[tuple[int, int]], at: int) -> str:
         end = comma + 1
     elif at:  # the last one of several, without a comma after it: the comma before it goes
         before = blank_end(text, spans[at - 1][1])
+        if text[before + 1 : start].strip(" \t") == "":
+            return text[:before] + text[end:]
         text = text[:before] + text[before + 1 :]
         start, end = start - 1, end - 1
     start, end = _whole_lines(text, start, end)
@@ -132,7 +134,7 @@ def _whole_lines(text: str, start: int, end: int) -> tuple[int, int]:
     alone = not text[line_start:start].strip() and text.startswith(("\n", "\r\n"), stop)
     if alone:
         return line_start, text.index("\n", stop) + 1
-    while text.startswith((" ", "\t"), end) and text[start - 1 : start] in (" ", "\t"):
+    while text.startswith((" ", "\t"), end) and text[start - 1] in " \t[{":
         end += 1
     return start, end
 
