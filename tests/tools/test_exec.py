@@ -49,7 +49,7 @@ def own_zombies() -> list[str]:
 async def pids_in(file: Path, count: int) -> list[int]:
     """The process ids that a command writes to a file, once they are all there."""
     async with asyncio.timeout(20):
-        while not file.exists() or len(file.read_text().split()) < count:  # noqa: ASYNC110 (another process writes it)
+        while not file.exists() or len(file.read_text().split()) < count:
             await asyncio.sleep(0.02)
     return [int(pid) for pid in file.read_text().split()]
 
@@ -193,7 +193,7 @@ async def test_progress_shows_the_output_while_the_command_runs(box: Toolbox, wo
     work = asyncio.create_task(box.run(call, shown.append))
 
     async with asyncio.timeout(20):
-        while not shown:  # noqa: ASYNC110 (the progress callback is called by the loop)
+        while not shown:
             await asyncio.sleep(0.02)
     assert shown == ["one\n"]
     (workspace / "go").touch()

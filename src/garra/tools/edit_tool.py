@@ -6,7 +6,6 @@ The file keeps its line endings, its mode, and whether it ends in a newline. One
 import asyncio
 from typing import Any
 
-from garra.errors import ToolRefused
 from garra.tools.base import Outcome, ToolContext
 from garra.tools.locate import Place, locate, not_there
 from garra.tools.near_miss import line_of, said_of_many, said_of_none
@@ -38,8 +37,6 @@ class Edit:
 
     async def run(self, args: dict[str, Any], ctx: ToolContext) -> Outcome:
         place = await asyncio.to_thread(locate, ctx, args["path"])
-        if place.guarded:
-            raise ToolRefused(f"{place.shown} may hold keys and is not edited. For settings: garra config set.")
         if not place.inside:
             await permit_write(ctx, "edit", place.path)
         return await asyncio.to_thread(_edit, place, args["old"], args["new"], args.get("all", False))

@@ -1,4 +1,4 @@
-"""A path as the model writes it, as a place on the disk: inside the workspace or not, ours or not, there or not."""
+"""A path as the model writes it, as a place on the disk: in the workspace, outside, missing, or out of bounds."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,6 @@ class Place(msgspec.Struct, frozen=True):
     path: Path
     shown: str
     inside: bool
-    guarded: bool
 
 
 def expanded(text: str, env: Mapping[str, str]) -> str:
@@ -32,7 +31,7 @@ def expanded(text: str, env: Mapping[str, str]) -> str:
 
 
 def locate(ctx: ToolContext, text: str) -> Place:
-    """Where the path leads. Raises ToolRefused when it is no path, or leads out where nothing outside is allowed."""
+    """Where the path leads. Raises ToolRefused when it is no path, or leads to where no tool may go."""
     if not text or "\0" in text:
         raise ToolRefused("The path is empty." if not text else "The path holds a NUL character.")
     try:
@@ -46,7 +45,9 @@ def locate(ctx: ToolContext, text: str) -> Place:
             f"{text} is outside the workspace {workspace}, and tools.fs.workspaceOnly allows nothing there."
         )
     shown = str(path.relative_to(workspace)) if inside else str(path)
-    return Place(path, shown, inside, path in ctx.settings.guarded)
+    if path in ctx.settings.guarded:
+        raise ToolRefused(f"{shown} may hold keys, and tools do not touch it. For settings: garra config get, or set.")
+    return Place(path, shown, inside)
 
 
 def not_there(place: Place) -> str:

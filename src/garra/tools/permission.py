@@ -7,7 +7,6 @@ import asyncio
 from pathlib import Path
 
 from garra.errors import ToolRefused
-from garra.tools.allowlist import Bounds, is_allowed
 from garra.tools.approval import HOW, ApprovalRequest, Decision
 from garra.tools.approvals import AllowedCommand, Approvals, load_approvals, save_approvals
 from garra.tools.base import ToolContext
@@ -50,6 +49,8 @@ async def permit_write(ctx: ToolContext, tool: str, path: Path) -> None:
 
 
 def _command_allowed(ctx: ToolContext, command: str, folder: Path) -> bool:
+    from garra.tools.allowlist import Bounds, is_allowed  # many expressions to compile: only when a command comes
+
     settings = ctx.settings
     approvals = load_approvals(settings.approvals_file)
     if AllowedCommand(command, str(folder)) in approvals.commands:

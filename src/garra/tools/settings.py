@@ -28,7 +28,7 @@ class ToolSettings(msgspec.Struct, frozen=True):
     """`tools`, and the files that tools must treat with care.
 
     `approvals_file` keeps what was always allowed; None keeps nothing. `guarded` are the assistant's own files with
-    keys or permissions in them: never read by a tool, and written only as if they lay outside the workspace.
+    keys or permissions in them, which the file tools neither read nor write.
     """
 
     exec: ExecSettings = ExecSettings()
