@@ -43,7 +43,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*$|\s*\S+|\s+", text)
 
 
-def frames(answer: Answer, *, model: str, prompt_tokens: int) -> list[bytes]:
+def frames(answer: Answer, *, model: str, prompt_tokens: int, with_usage: bool = True) -> list[bytes]:
     """The frames of the stream. An ending that leaves some out is obeyed here, all others are the server's to play."""
     deltas = _deltas(answer)
     finish = finish_of(answer)
@@ -55,7 +55,7 @@ def frames(answer: Answer, *, model: str, prompt_tokens: int) -> list[bytes]:
         sse(_chunk(model, delta, finish if told and position == last else None))
         for position, delta in enumerate(deltas)
     ]
-    if told:
+    if told and with_usage:
         usage = usage_of(answer, prompt_tokens)
         sent.append(sse({**_HEAD, "object": "chat.completion.chunk", "model": model, "choices": [], "usage": usage}))
     if answer.ending != "no-done":

@@ -43,6 +43,7 @@ class ScriptedModel:
         self.model, self.max_model_len, self.api_key = model, max_model_len, api_key
         self.takes_tools, self.port = takes_tools, port
         self.requests: list[Received] = []
+        self.connected = 0
         self._connections: set[ServerConnection] = set()
         self._server: asyncio.Server | None = None
 
@@ -87,6 +88,7 @@ class ScriptedModel:
             self._server = None
 
     def _connection(self) -> ServerConnection:
+        self.connected += 1
         connection = ServerConnection(self._handle)
         self._connections.add(connection)
         return connection
@@ -160,8 +162,10 @@ class ScriptedModel:
         if not body.get("stream"):
             return _send(out, 200, whole(answer, model=self.model, prompt_tokens=prompt_tokens))
         out.begin(200, {"content-type": "text/event-stream; charset=utf-8"})
-        sent = frames(answer, model=self.model, prompt_tokens=prompt_tokens)[: answer.stop_after]
-        for frame in sent:
+        options = body.get("stream_options")
+        told = isinstance(options, dict) and bool(options.get("include_usage"))
+        sent = frames(answer, model=self.model, prompt_tokens=prompt_tokens, with_usage=told)
+        for frame in sent[: answer.stop_after]:
             await asyncio.sleep(answer.delay_s)
             await _write(out, frame, answer.write_bytes)
         return await _finish(out, answer.ending)
@@ -206,7 +210,9 @@ def _tried_out(body: dict[str, Any]) -> Step | None:
     choices = (body.get("structured_outputs") or {}).get("choice")
     if choices:
         return str(choices[0])
-    return Answer(("ok",), finish="length") if 1 in (body.get("max_tokens"), body.get("max_completion_tokens")) else None
+    return (
+        Answer(("ok",), finish="length") if 1 in (body.get("max_tokens"), body.get("max_completion_tokens")) else None
+    )
 
 
 def _error(code: int, kind: str, message: str, param: str | None) -> dict[str, Any]:

@@ -5,15 +5,15 @@ since keys are kept in all three.
 """
 
 import base64
-import ipaddress
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
 from garra.errors import ConfigError
 
 _PORTS = {"http": 80, "https": 443}
+_URL_MARKS = "/%:@!$&'()*+,;=?~"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -43,9 +43,11 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def check(self) -> str:
         """The command with which a person can see for themselves whether somebody answers there."""
-        return f"curl {self.shown.removesuffix('/chat/completions').removesuffix('/completions')}" + (
-            "/models" if self.shown.endswith("/completions") else ""
-        )
+        place = self.shown.removesuffix("?…")
+        for route in ("/chat/completions", "/completions"):
+            if place.endswith(route):
+                return f"curl {place.removesuffix(route)}/models"
+        return f"curl {place}"
 
 
 def parse_url(url: str) -> Target:
@@ -60,7 +62,7 @@ def parse_url(url: str) -> Target:
     ascii_host = _ascii(host)
     shown_host = f"[{ascii_host}]" if ":" in ascii_host else ascii_host
     place = f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path}"
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_URL_MARKS)
     shown = place + ("?…" if parts.query else "")
     secret = "" if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return Target(parts.scheme, ascii_host, port or _PORTS[parts.scheme], path, shown, secret)
@@ -75,18 +77,20 @@ def is_loopback(host: str) -> bool:
     """Whether a host is this machine, by its name alone: nothing is looked up."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
+    if ":" in host:
+        from ipaddress import IPv6Address
+
+        address = IPv6Address(host.partition("%")[0])
+        return (address.ipv4_mapped or address).is_loopback
+    return host.startswith("127.") and host.replace(".", "").isdigit()
 
 
 def proxy_for(target: Target, env: Mapping[str, str]) -> Target | None:
     """The proxy that the environment names for this target; never one for this machine itself."""
-    if target.loopback or _excepted(target.host, _setting(env, "no_proxy")):
+    if target.loopback:
         return None
     url = _setting(env, f"{target.scheme}_proxy") or _setting(env, "all_proxy")
-    if not url:
+    if not url or _excepted(target.host, _setting(env, "no_proxy")):
         return None
     proxy = parse_url(url if "://" in url else f"http://{url}")
     if proxy.secure:
@@ -105,6 +109,8 @@ def _excepted(host: str, exceptions: str) -> bool:
 
 def _covers(entry: str, host: str) -> bool:
     """Whether one entry of NO_PROXY means this host: a name, a parent domain, an address or a range of them."""
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
     except ValueError:

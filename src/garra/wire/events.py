@@ -46,6 +46,14 @@ class Finish(msgspec.Struct, frozen=True, tag="finish"):
 Event: TypeAlias = TextDelta | ReasoningDelta | CallDelta | Usage | Finish
 
 
+class _Call:
+    """A call while it arrives. Its arguments come in hundreds of pieces, so they are joined once, when asked for."""
+
+    def __init__(self) -> None:
+        self.id = self.name = ""
+        self.arguments: list[str] = []
+
+
 class Reply:
     """A reply while it arrives: add every event, then ask for the message. Also right for one cut short."""
 
@@ -53,7 +61,7 @@ class Reply:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._reasoning_field = ""
-        self._calls: dict[int, CallDelta] = {}
+        self._calls: dict[int, _Call] = {}
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
 
@@ -73,10 +81,10 @@ class Reply:
                 self.finish_reason = reason
 
     def _add_call(self, piece: CallDelta) -> None:
-        had = self._calls.get(piece.index, CallDelta(piece.index))
-        self._calls[piece.index] = CallDelta(
-            piece.index, had.id or piece.id, had.name or piece.name, had.arguments + piece.arguments
-        )
+        call = self._calls.setdefault(piece.index, _Call())
+        call.id = call.id or piece.id
+        call.name = call.name or piece.name
+        call.arguments.append(piece.arguments)
 
     @property
     def text(self) -> str:
@@ -86,8 +94,10 @@ class Reply:
     @property
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far, in the order of their index."""
-        pieces = (self._calls[index] for index in sorted(self._calls))
-        return tuple(ToolCall(piece.id or f"call_{piece.index}", piece.name, piece.arguments) for piece in pieces)
+        ordered = sorted(self._calls.items())
+        return tuple(
+            ToolCall(call.id or f"call_{index}", call.name, "".join(call.arguments)) for index, call in ordered
+        )
 
     def message(self) -> Assistant:
         """What arrived, as a message."""

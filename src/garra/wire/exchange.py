@@ -11,6 +11,7 @@ import httptools
 
 HEAD_LIMIT_BYTES = 256 * 1024
 BUFFER_LIMIT_BYTES = 1024 * 1024
+SECOND_LOOK_S = 0.02
 
 
 class HungUp(Exception):
@@ -44,6 +45,7 @@ class Exchange:
         self._until_eof = False
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle
 
     def feed(self, data: bytes) -> None:
         """Bytes came."""
@@ -95,7 +97,7 @@ class Exchange:
         self._wake()
 
     def on_body(self, data: bytes) -> None:
-        if self.done:
+        if self.done or not data:
             return
         self._body.append(data)
         self._size += len(data)
@@ -137,12 +139,16 @@ class Exchange:
     async def _wait(self, limit_s: float) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = waiter = loop.create_future()
-        timer = loop.call_later(limit_s, self._fall_silent, limit_s)
+        self._timer = loop.call_later(limit_s, self._suspect, limit_s)
         try:
             await waiter
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._waiter = None
+
+    def _suspect(self, limit_s: float) -> None:
+        """Time is up. If it was this process that slept, the bytes are waiting: look once more before giving up."""
+        self._timer = asyncio.get_running_loop().call_later(SECOND_LOOK_S, self._fall_silent, limit_s)
 
     def _fall_silent(self, limit_s: float) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -59,9 +59,9 @@ def broken(exc: BaseException, target: Target, *, headed: bool) -> ModelError:
 def _why_not(exc: BaseException, peer: Target, limit_s: float) -> str:
     match exc:
         case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted ({exc.verify_message})"
+            return f"its certificate is not trusted ({getattr(exc, 'verify_message', 'unknown reason')})"
         case ssl.SSLError():
-            return f"TLS failed ({exc.reason or 'unknown reason'}); if the server has no TLS, write http://"
+            return f"TLS failed ({getattr(exc, 'reason', None) or 'unknown reason'}); if the server has no TLS, write http://"
         case socket.gaierror():
             return f"the host name {peer.host} is not known"
         case TimeoutError():

@@ -27,26 +27,22 @@ from garra.wire.secrets import redact, secrets_of
 
 QUOTE_CHARS = 400
 
-_TOO_LONG = re.compile(
-    r"maximum context length|longer than the maximum model length|exceed\w* (?:the|this|its) (?:available )?context"
+# Patterns are text, compiled at the first error: a turn without errors does not pay for them.
+_TOO_LONG = (
+    r"(?i)maximum context length|longer than the maximum model length|exceeds? (?:the|this|its) (?:available )?context"
     r"|context (?:length|window|size) (?:of|is|exceeded)|exceeds model's maximum context|context_length_exceeded"
-    r"|exceed_context_size|prompt is too long|input is too long|too many tokens",
-    re.IGNORECASE,
+    r"|exceed_context_size|prompt is too long|input is too long|too many tokens"
 )
-_LIMIT = re.compile(
-    r"(?:maximum context length|maximum model length|context window|available context size|context size)"
-    r"(?: of| is|:)*\s*\(?(\d+)",
-    re.IGNORECASE,
+_LIMIT = (
+    r"(?i)(?:maximum context length|maximum model length|context window|available context size|context size)"
+    r"(?: of| is|:)*\s*\(?(\d+)"
 )
-_ASKED = re.compile(
-    r"parameter=input_tokens, value=(\d+)|at least (\d+) input tokens|you requested (\d+) tokens"
-    r"|resulted in (\d+) tokens|\(length (\d+)\)|input length \((\d+)\)|request has (\d+) input tokens",
-    re.IGNORECASE,
+_ASKED = (
+    r"(?i)parameter=input_tokens, value=(\d+)|at least (\d+) input tokens|you requested (\d+) tokens"
+    r"|resulted in (\d+) tokens|\(length (\d+)\)|input length \((\d+)\)|request has (\d+) input tokens"
 )
-_NO_MODEL = re.compile(
-    r"\bmodel\b.*(?:does not exist|not found|not exist|unknown|not served)", re.IGNORECASE | re.DOTALL
-)
-_ALIASES = re.compile(r"(?:valid aliases|available models|served models):\s*(.+?)\.?\s*$", re.IGNORECASE)
+_NO_MODEL = r"(?is)\bmodel\b.*(?:does not exist|not found|not exist|unknown|not served)"
+_ALIASES = r"(?i)(?:valid aliases|available models|served models):\s*(.+?)\.?\s*$"
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -98,10 +94,10 @@ def _sorted(answer: HttpResponse, said: Said, where: str, asked: Asked) -> Model
 
 def _refusal(status: int, said: Said, where: str, asked: Asked) -> ModelError:
     words = f"{said.code} {said.message}"
-    if _TOO_LONG.search(words):
+    if re.search(_TOO_LONG, words):
         limit, wanted = _overflow(said)
         return ContextOverflow(f"The prompt does not fit the model's window: {where}.", limit=limit, asked=wanted)
-    if "model_not_found" in said.code or (status in (400, 404) and _NO_MODEL.search(words)):
+    if "model_not_found" in said.code or (status in (400, 404) and re.search(_NO_MODEL, words)):
         return _not_found(said, where, asked)
     if status == 404:
         hint = f"There is no such route: is the base URL {_shown(asked.endpoint)} right? Most servers' end in /v1."
@@ -120,7 +116,7 @@ def _not_found(said: Said, where: str, asked: Asked) -> ModelError:
 
 def served_ids(message: str) -> tuple[str, ...]:
     """The ids that a "does not exist" message names, none when it names none."""
-    found = _ALIASES.search(message)
+    found = re.search(_ALIASES, message)
     return tuple(filter(None, (name.strip(" `'\"") for name in found[1].split(",")))) if found else ()
 
 
@@ -152,7 +148,7 @@ def read_error(data: Any) -> Said:
 
 def _overflow(said: Said) -> tuple[int | None, int | None]:
     """The window and the tokens asked for; llama.cpp gives them as fields."""
-    limit, asked = _LIMIT.search(said.message), _ASKED.search(said.message)
+    limit, asked = re.search(_LIMIT, said.message), re.search(_ASKED, said.message)
     return (
         int(limit[1]) if limit else said.numbers.get("n_ctx"),
         int(next(filter(None, asked.groups()))) if asked else said.numbers.get("n_prompt_tokens"),
