@@ -110,7 +110,7 @@ def read_rows(body: bytes, url: str) -> tuple[Served, ...]:
     """The rows of an answer to /models. Rows without an id are passed over; an answer without a list is refused."""
     try:
         answer = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise StreamBroken(
             f"{url} answered with something that is no JSON. Is it a model server? Try: curl {url}"
         ) from None

@@ -1,7 +1,7 @@
 """What a person needs beside a model server's error: the model, what is served, where the key came from, the mend.
 
-Turns one error into another of the same kind with more lines. The wire's own errors are one line long, so one that has
-several was explained before and stays as it is. Asks nobody.
+Turns one error into another of the same kind with more lines. One that names the model that was asked for was explained
+before and stays as it is. Asks nobody.
 """
 
 import time
@@ -17,7 +17,7 @@ def explain_error(
     error: GarraError, endpoint: Endpoint, *, ref: ModelRef | None, listing: Listing | None, key_source: str | None
 ) -> GarraError:
     """The error with what mends it. `listing` is what the server last said, `ref` the model that was wanted."""
-    if "\n" in str(error):
+    if ref is not None and _wanted(ref) in str(error):
         return error
     match error:
         case ModelUnreachable() | ServerSilent():

@@ -18,7 +18,6 @@ from garra.errors import (
     ModelError,
     ModelNotFound,
     ModelUnreachable,
-    NoModel,
     ServerSilent,
 )
 from garra.models import choice
@@ -73,6 +72,25 @@ class Models:
         primary = choice.configured_ref(self._configuration, agent)
         return (primary, *choice.fallbacks(self._configuration, agent)) if primary else ()
 
+    def default_provider(self, agent: str = "main") -> str:
+        """The provider of the agent's model; the first there is, where the model names none."""
+        providers, text = self.providers(), choice.configured_ref(self._configuration, agent)
+        names, known = choice.aliases(self._configuration, agent), dict.fromkeys(providers, ())
+        ref = resolve_ref(split_profile(text)[0], aliases=names, known=known) if text else None
+        if ref is None and not providers:
+            raise nothing_served(())
+        return ref.provider if ref else providers[0]
+
+    def default_of(self, views: Sequence[ProviderView], agent: str = "main") -> ModelRef | None:
+        """The model that answers where none is named, as far as the views tell."""
+        text = choice.configured_ref(self._configuration, agent)
+        if text is None:
+            return next((view.entries[0].ref for view in views if view.entries), None)
+        names = choice.aliases(self._configuration, agent)
+        known = {view.id: [entry.ref.id for entry in view.entries] for view in views}
+        name = split_profile(text)[0]
+        return resolve_ref(name, aliases=names, known=known) or parse_ref(name)
+
     async def choose(self, ref: str | None, agent: str = "main") -> Chosen:
         """The model that answers: the one named, else the agent's, else the first that a live provider serves."""
         text = ref or choice.configured_ref(self._configuration, agent) or str(await self._first_served())
@@ -125,15 +143,8 @@ class Models:
             ):
                 return view.entries[0].ref
         if len(views) == 1 and isinstance(views[0].error, ModelError):
-            raise self._explained(views[0].error, self.access(views[0].id), None)
-        raise (
-            nothing_served(views)
-            if views
-            else NoModel(
-                "No provider is configured. Name your server: "
-                "garra config set models.providers.vllm.baseUrl http://127.0.0.1:8000/v1"
-            )
-        )
+            raise views[0].error
+        raise nothing_served(views)
 
     async def capabilities(self, chosen: Chosen) -> Capabilities:
         """What the model can do, as it was found out on this server, or by trying now."""

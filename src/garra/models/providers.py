@@ -37,6 +37,10 @@ class Access(msgspec.Struct, frozen=True):
     explicit: bool
     discovers: bool
 
+    def __repr__(self) -> str:
+        """Without the settings, which may hold secrets."""
+        return f"Access({self.endpoint!r}, {self.key!r})"
+
     def row(self, model_id: str) -> ModelRow | None:
         """What the configuration says about one model."""
         return next((row for row in self.settings.models if row.id == model_id), None)

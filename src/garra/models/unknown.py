@@ -32,5 +32,8 @@ def unknown_ref(
 def nothing_served(views: Sequence[ProviderView]) -> NoModel:
     """The error when no model is configured and no provider offers one."""
     lines = [f"{view.id} at {view.base_url}: {str(view.error or 'serves no model').splitlines()[0]}" for view in views]
+    if not views:
+        mend = "Name your server: garra config set models.providers.vllm.baseUrl http://127.0.0.1:8000/v1"
+        return NoModel(f"No provider is configured. {mend}")
     mend = "Start a model server (garra up, or: vllm serve MODEL), or choose a model: garra models set PROVIDER/MODEL"
     return NoModel("\n".join(["No model is configured, and none was found.", *lines, mend]))
