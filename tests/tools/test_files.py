@@ -211,3 +211,10 @@ async def test_files_with_keys_are_never_read_or_edited(context: ToolContext) ->
 
     assert result.failed
     assert "sk-very" not in result.text
+
+
+async def test_the_environment_of_a_process_is_not_read(call: Call) -> None:
+    result = await call("read", path="/proc/self/environ")
+
+    assert result.failed
+    assert "may hold keys" in result.text

@@ -1,11 +1,12 @@
 """What a command printed, capped: head and tail are right, in any split of the bytes."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.tools.output import Output
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(2, 40), st.data())
 def test_head_and_tail_are_kept_and_the_rest_is_counted(text: str, cap: int, data: st.DataObject) -> None:
     output = Output(cap)
@@ -23,6 +24,7 @@ def test_head_and_tail_are_kept_and_the_rest_is_counted(text: str, cap: int, dat
         assert output.text() == text[: cap // 2] + marker + text[-(cap - cap // 2) :]
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_bytes_that_are_no_utf8_are_shown_as_python_shows_them(raw: bytes) -> None:
     output = Output(10_000)

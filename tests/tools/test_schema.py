@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.tools.schema import Mismatch, fit, parse_arguments, signature
@@ -102,6 +102,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["path", "limit", "deep", "share", "kind", "tags", "other"]), JSON))
 def test_any_arguments_either_fit_or_are_told_in_one_line(arguments: dict[str, Any]) -> None:
     told, fitted = "", None

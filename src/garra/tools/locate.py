@@ -11,6 +11,7 @@ from garra.errors import ToolRefused
 from garra.tools.base import ToolContext
 from garra.tools.schema import near_names
 
+_PROCESS_SECRETS = ("environ", "mem")
 _NAMES_LOOKED_AT = 5_000
 
 
@@ -45,7 +46,7 @@ def locate(ctx: ToolContext, text: str) -> Place:
             f"{text} is outside the workspace {workspace}, and tools.fs.workspaceOnly allows nothing there."
         )
     shown = str(path.relative_to(workspace)) if inside else str(path)
-    if path in ctx.settings.guarded:
+    if path in ctx.settings.guarded or (path.is_relative_to("/proc") and path.name in _PROCESS_SECRETS):
         raise ToolRefused(f"{shown} may hold keys, and tools do not touch it. For settings: garra config get, or set.")
     return Place(path, shown, inside)
 
