@@ -22,9 +22,7 @@ KILLS = 50
 
 
 def start(path: Path, name: str, *turns: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-I", str(WRITER), str(path), KEY, name, *turns], stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, WRITER, path, KEY, name, *turns], stdout=subprocess.PIPE, text=True)
 
 
 def run_and_kill(path: Path, name: str, rolled: random.Random) -> list[int]:

@@ -76,6 +76,22 @@ async def test_a_migration_that_fails_leaves_the_store_as_it_was(path: Path) -> 
     db.close()
 
 
+async def test_opening_waits_for_a_process_that_reads_a_store_not_yet_in_wal_mode(path: Path) -> None:
+    make(path, VERSION_1.read_text())
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM sessions").fetchone()
+    opening = asyncio.create_task(Store.open(path))
+
+    await asyncio.sleep(0.1)
+    assert not opening.done()
+    other.execute("ROLLBACK")
+    other.close()
+
+    async with await opening as store:
+        assert len(await store.sessions(past=True)) == 3
+
+
 async def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     make(path, VERSION_1.read_text().replace("user_version = 1", "user_version = 99"))
 
