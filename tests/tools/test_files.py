@@ -151,7 +151,7 @@ async def test_a_file_is_created_with_its_folders_and_replaced(call: Call, works
     replaced = await call("write", path="a/b/c.txt", content="é")
 
     assert created.text == "Created a/b/c.txt: 2 lines, 8 bytes."
-    assert replaced.text == "Replaced a/b/c.txt: 1 lines, 2 bytes."
+    assert replaced.text == "Replaced a/b/c.txt: 1 line, 2 bytes."
     assert (workspace / "a/b/c.txt").read_text() == "é"
     assert [path.name for path in (workspace / "a/b").iterdir()] == ["c.txt"]
 

@@ -41,4 +41,5 @@ def _write(place: Place, content: str) -> Outcome:
     place.path.parent.mkdir(parents=True, exist_ok=True)
     replace(place.path, data)
     done = "Replaced" if kind is FileKind.FILE else "Created"
-    return Outcome(f"{done} {place.shown}: {len(content.splitlines()):,} lines, {len(data):,} bytes.")
+    lines = content.count("\n") + (content != "" and not content.endswith("\n"))
+    return Outcome(f"{done} {place.shown}: {lines:,} line{'' if lines == 1 else 's'}, {len(data):,} bytes.")
