@@ -104,12 +104,17 @@ class Checker:
     def _limits(self, value: Any, meta: Iterable[Any], path: KeyPath) -> None:
         for limit in meta:
             if isinstance(value, int | float) and not isinstance(value, bool):
-                if limit.gt is not None and value <= limit.gt:
-                    self.fault(path, f"must be more than {limit.gt}, not {self._given(value, path)}")
-                if limit.ge is not None and value < limit.ge:
-                    self.fault(path, f"must be {limit.ge} or more, not {self._given(value, path)}")
+                self._range(value, limit, path)
             if isinstance(value, str) and limit.min_length and len(value) < limit.min_length:
                 self.fault(path, "must not be empty")
+
+    def _range(self, value: float, limit: Any, path: KeyPath) -> None:
+        if limit.gt is not None and value <= limit.gt:
+            self.fault(path, f"must be more than {limit.gt}, not {self._given(value, path)}")
+        if limit.ge is not None and value < limit.ge:
+            self.fault(path, f"must be {limit.ge} or more, not {self._given(value, path)}")
+        if limit.le is not None and value > limit.le:
+            self.fault(path, f"must be {limit.le} or less")
 
     def fault(self, path: KeyPath, message: str) -> None:
         """Note what is wrong; where a variable is missing, that is what is wrong."""

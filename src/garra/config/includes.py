@@ -5,6 +5,7 @@ validated here but the includes themselves and the JSON5.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,19 +62,22 @@ def decode(text: str, file: Path) -> Any:
     try:
         return pyjson5.decode(text, maxdepth=MAX_DEPTH)
     except pyjson5.Json5Exception as error:
-        raise broken(text, file, str(error.args[0])) from None
+        raise _broken(text, file, str(error.args[0])) from None
 
 
-def broken(text: str, file: Path, reason: str) -> ConfigError:
-    """What is wrong with a text that could not be read."""
+def _broken(text: str, file: Path, reason: str) -> ConfigError:
+    """What is wrong with a text that could not be read; `reason` is the reader's own word for it."""
     from garra.config.text import BrokenText, line_and_column, parse
 
     try:
         parse(text)
     except BrokenText as fault:
-        line, column = line_and_column(text, fault.at)
-        return ConfigError(f"{file} is not valid JSON5", [f"{file.name}:{line}:{column}: {fault.message}"])
-    return ConfigError(f"{file} is not valid JSON5", [f"{file.name}: {reason}"])
+        at, reason = fault.at, fault.message
+    else:
+        near = re.search(r"near (\d+)", reason)
+        at = min(int(near[1]), len(text)) if near else 0
+    line, column = line_and_column(text, at)
+    return ConfigError(f"{file} is not valid JSON5", [f"{file.name}:{line}:{column}: {reason}"])
 
 
 def include_paths(value: Any) -> list[str] | None:

@@ -62,4 +62,5 @@ def report(paths: Paths, env: Mapping[str, str]) -> Report:
 
 
 def _unread(error: ConfigError, name: str) -> tuple[PlacedFault, ...]:
-    return (PlacedFault("", name, " ".join(str(error).split("\n"))),)
+    placed = [issue.partition(": ") for issue in error.issues]
+    return tuple(PlacedFault("", place, said) for place, _, said in placed) or (PlacedFault("", name, str(error)),)

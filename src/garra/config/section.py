@@ -24,9 +24,11 @@ class SecretRef(Section, frozen=True):
     provider: str = "default"
 
 
-Positive: TypeAlias = Annotated[int, Meta(gt=0)]
-PositiveNumber: TypeAlias = Annotated[float, Meta(gt=0)]
-NotNegative: TypeAlias = Annotated[int, Meta(ge=0)]
+LARGEST = 2**53  # beyond it, other JSON readers round
+
+Positive: TypeAlias = Annotated[int, Meta(gt=0, le=LARGEST)]
+PositiveNumber: TypeAlias = Annotated[float, Meta(gt=0, le=LARGEST)]
+NotNegative: TypeAlias = Annotated[int, Meta(ge=0, le=LARGEST)]
 Secret: TypeAlias = str | SecretRef
 Bag: TypeAlias = dict[str, Any]
 Thinking: TypeAlias = Literal["off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"]
