@@ -9,7 +9,6 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -93,7 +92,7 @@ def connect(path: Path) -> sqlite3.Connection:
     _keep_private(path)
     db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
-        _use_wal(db)
+        db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         bring_up_to_date(db, path)
@@ -115,19 +114,6 @@ def _keep_private(path: Path) -> None:
         raise SessionError(
             f"cannot open the sessions in {path}: {error.strerror}. Check its owner, and the disk."
         ) from error
-
-
-def _use_wal(db: sqlite3.Connection) -> None:
-    """SQLite does not wait its turn for this switch, so that two processes on a new file have to be patient here."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if _name(error) != "SQLITE_BUSY" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)
 
 
 def told(error: sqlite3.Error, path: Path) -> GarraError:
