@@ -47,6 +47,7 @@ async def _views(app: App, provider: str | None) -> "tuple[tuple[ProviderView, .
         if provider is None:
             views = await models.views(refresh=True)
         else:
+            models.check_provider(provider.lower())
             views = (await models.view(provider.lower(), refresh=True),)
         return views, models.default_of(views)
 

@@ -63,7 +63,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     if "model" in found:
         pinned = " (pinned by the configuration)" if found["windowPinned"] else ""
         shown.append(f"Window      {_tokens(found['contextWindow'])}{pinned}")
-        shown.append(f"Max tokens  {_tokens(found['maxTokens'])}")
+        shown.append(f"Max tokens  {_tokens(found['maxTokens'], 'no limit is configured')}")
     if found.get("params"):
         shown.append(f"Parameters  {', '.join(found['params'])}")
     if found.get("unusedParams"):
@@ -85,8 +85,8 @@ def _server_lines(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _tokens(number: int | None) -> str:
-    return "not told" if number is None else f"{number:,} tokens"
+def _tokens(number: int | None, unknown: str = "not told by the server") -> str:
+    return unknown if number is None else f"{number:,} tokens"
 
 
 def abilities(able: Capabilities) -> list[str]:

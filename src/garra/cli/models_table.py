@@ -24,7 +24,8 @@ def print_table(views: Sequence[ProviderView], default: ModelRef | None) -> None
     for view in views:
         for note in _notes(view):
             click.echo(note, err=True)
-    if default is not None and all(entry.ref != default for view in views for entry in view.entries):
+    asked = [view for view in views if default is not None and view.id == default.provider]
+    if asked and all(entry.ref != default for view in asked for entry in view.entries):
         click.echo(f"The default model {default} is not among them.", err=True)
 
 
@@ -47,8 +48,8 @@ def _notes(view: ProviderView) -> list[str]:
     """What is to be known about one provider beside its models."""
     notes = []
     if view.error is not None:
-        shown = f"Shown is what it served {_age(view)} ago." if view.stale else "There is no earlier list of it."
-        notes.append(f"{view.id} could not be asked. {shown}\n{_indented(str(view.error))}")
+        shown = f" Shown is what it served {_age(view)} ago." if view.stale else ""
+        notes.append(f"{view.id} could not be asked.{shown}\n{_indented(str(view.error))}")
     elif not view.entries:
         notes.append(f"{view.id} at {view.base_url} serves no model.")
     listed = {entry.ref.id for entry in view.entries}

@@ -15,6 +15,7 @@ from garra.config.section import Secret, SecretRef
 from garra.errors import ConfigError
 from garra.models.profiles import Profiles
 
+PROFILE, VARIABLE = "auth profile", "environment variable"
 # What other set-ups write where a server wants no key. "vllm-local" is not among them: it is no secret either, but a
 # server may have been started with exactly that key, and one without a key does not mind it.
 _NO_KEY = ("custom-local", "ollama-local")
@@ -60,9 +61,9 @@ def find_key(
     if pinned is not None:
         return _pinned(pinned, provider, profiles)
     for profile in profile_order(provider, configuration, profiles):
-        return _key(profiles.key(profile), f"auth profile {profile}")
+        return _key(profiles.key(profile), f"{PROFILE} {profile}")
     if value := configuration.env.get(key_variable(provider), "").strip():
-        return _key(value, f"environment variable {key_variable(provider)}")
+        return _key(value, f"{VARIABLE} {key_variable(provider)}")
     if configured is None:
         return None
     path, secret = configured
@@ -72,7 +73,7 @@ def find_key(
         return _key(configuration.secret(secret, source), source)
     if isinstance(secret, str):
         secret = SecretRef(variable)
-    return _key(configuration.secret(secret, source), f"{source} (environment variable {variable})")
+    return _key(configuration.secret(secret, source), f"{source} ({VARIABLE} {variable})")
 
 
 def _variable(secret: Secret) -> str | None:
@@ -90,7 +91,7 @@ def _pinned(profile: str, provider: str, profiles: Profiles) -> Key:
         raise ConfigError(
             f"There is no auth profile {profile} (stored for {provider}: {stored}). Store one: garra auth set {profile}"
         )
-    return _key(value, f"auth profile {profile}")
+    return _key(value, f"{PROFILE} {profile}")
 
 
 def _key(value: str | None, source: str) -> Key:

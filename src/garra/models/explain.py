@@ -7,7 +7,7 @@ before and stays as it is. Asks nobody.
 import time
 
 from garra.errors import AuthRejected, GarraError, ModelNotFound, ModelUnreachable, ServerSilent
-from garra.models.auth import key_variable
+from garra.models.auth import PROFILE, VARIABLE, key_variable
 from garra.models.catalogue import Listing
 from garra.models.refs import ModelRef
 from garra.wire.request import Endpoint
@@ -23,22 +23,27 @@ def explain_error(
         case ModelUnreachable() | ServerSilent():
             lines = [_wanted(ref), _last_seen(listing), _start(endpoint)]
         case AuthRejected():
-            lines = [_wanted(ref), _last_seen(listing), _key(endpoint, key_source)]
+            lines = [_wanted(ref), _last_seen(listing), _key(endpoint, key_source, str(error))]
         case ModelNotFound() if ref is not None:
-            return not_served(ref, endpoint, error.served or (listing.ids if listing else ()), said=str(error))
+            served = error.served or (listing.ids if listing else ())
+            return not_served(ref, endpoint, served, said=str(error), named=bool(error.served))
         case _:
             return error
     return type(error)(_joined(str(error), lines))
 
 
-def not_served(ref: ModelRef, endpoint: Endpoint, served: tuple[str, ...], *, said: str = "") -> ModelNotFound:
-    """The error for a model that its server does not list."""
+def not_served(
+    ref: ModelRef, endpoint: Endpoint, served: tuple[str, ...], *, said: str = "", named: bool = False
+) -> ModelNotFound:
+    """The error for a model that its server does not list. `named`: what was `said` names the served ids already."""
     head = said or f"{endpoint.url('models')} does not list {ref.id}."
+    lines = [_wanted(ref)]
     if not served:
-        return ModelNotFound(_joined(head, [f"Check what is served there: curl {endpoint.url('models')}"]))
-    names = f"Served there: {', '.join(served)}."
-    choose = f"Choose one: garra models set {ModelRef(ref.provider, _nearest(ref.id, served))}"
-    return ModelNotFound(_joined(head, [_wanted(ref), names, choose]), served)
+        lines.append(f"See what is served there: curl {endpoint.url('models')}")
+    elif not named:
+        lines.append(f"Served there: {', '.join(served)}.")
+        lines.append(f"Choose one: garra models set {ModelRef(ref.provider, _nearest(ref.id, served))}")
+    return ModelNotFound(_joined(head, lines), served)
 
 
 def age(seconds: float) -> str:
@@ -71,12 +76,16 @@ def _start(endpoint: Endpoint) -> str:
     )
 
 
-def _key(endpoint: Endpoint, source: str | None) -> str:
-    came = f"The key came from: {source}." if source else "No key is set for this provider."
-    return (
-        f"{came} Set the one that the server was started with: garra auth set {endpoint.provider} "
-        f"(or: export {key_variable(endpoint.provider)}=…)"
-    )
+def _key(endpoint: Endpoint, source: str | None, said: str) -> str:
+    """Where the key came from and what goes before what, so that the mend is made where it counts."""
+    provider, variable = endpoint.provider, key_variable(endpoint.provider)
+    if source is None:
+        return "" if f"garra auth set {provider}" in said else f"Set one: garra auth set {provider}"
+    if source.startswith(PROFILE):
+        return f"The key came from the {source}, which goes before all others: garra auth set {source.split()[-1]}"
+    if source.startswith(VARIABLE):
+        return f"The key came from the {source}, which goes before the configuration: export {variable}=…"
+    return f"The key came from {source}. One that is stored goes before it: garra auth set {provider}"
 
 
 def _nearest(wanted: str, served: tuple[str, ...]) -> str:

@@ -63,9 +63,13 @@ class Models:
 
     def access(self, provider: str, profile: str | None = None) -> Access:
         """How to reach a provider. Raises what keeps it from being used, or ModelNotFound for one that is not there."""
+        self.check_provider(provider)
+        return find_access(provider, self._configuration, self._profiles(), pinned=profile)
+
+    def check_provider(self, provider: str) -> None:
+        """Raise ModelNotFound for a provider that is not there."""
         if provider not in self.providers():
             raise unknown_ref(provider, provider, self.providers(), ())
-        return find_access(provider, self._configuration, self._profiles(), pinned=profile)
 
     def configured(self, agent: str = "main") -> tuple[str, ...]:
         """The refs that the configuration names for an agent, the primary first; empty where it names none."""
@@ -143,7 +147,7 @@ class Models:
             ):
                 return view.entries[0].ref
         if len(views) == 1 and isinstance(views[0].error, ModelError):
-            raise views[0].error
+            raise self._explained(views[0].error, self.access(views[0].id), None)
         raise nothing_served(views)
 
     async def capabilities(self, chosen: Chosen) -> Capabilities:
@@ -203,14 +207,17 @@ class Models:
     def _seen(self, access: Access, answer: Answer) -> ProviderView:
         ids = dict.fromkeys((*access.row_ids, *(answer.ids if access.discovers else ())))
         refs = [ModelRef(access.provider, model_id) for model_id in ids]
-        listing = answer.listing
+        listing, source = answer.listing, access.key.source if access.key else None
+        error = answer.error
+        if error is not None:  # without what was served before: that is what the view itself shows
+            error = explain_error(error, access.endpoint, ref=None, listing=None, key_source=source)
         return ProviderView(
             id=access.provider,
             base_url=access.endpoint.base_url,
-            key_source=access.key.source if access.key else None,
+            key_source=source,
             entries=tuple(choice.make_entry(ref, access, answer) for ref in refs),
             asked_at=listing.asked_at if listing else None,
-            error=self._explained(answer.error, access, None) if answer.error else None,
+            error=error,
             stale=listing is not None and answer.error is not None,
             server_version=listing.server_version if listing else None,
             served=listing.ids if listing else None,

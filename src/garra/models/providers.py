@@ -26,7 +26,8 @@ DEFAULT_BASE_URL = "http://127.0.0.1:8000/v1"
 class Access(msgspec.Struct, frozen=True):
     """How to reach one provider, and what the configuration says about it.
 
-    `explicit`: it is listed in the configuration. `discovers`: what its server lists is part of the catalogue.
+    `explicit`: it is listed in the configuration. `discovers`: what its server lists is part of the catalogue, as the
+    wildcard says, or because no models are listed that could be one.
     """
 
     provider: str
@@ -102,8 +103,8 @@ def _discovers(provider: str, configuration: Configuration) -> bool:
     config = configuration.config
     if config.models.mode == "replace":
         return False
-    listed = any(name.lower() == provider for name in config.models.providers)
-    return not listed or any(name.lower() == f"{provider}/*" for name in config.agents.defaults.models)
+    has_rows = bool(_settings(provider, configuration)[1].models)
+    return not has_rows or any(name.lower() == f"{provider}/*" for name in config.agents.defaults.models)
 
 
 def _base_url(settings: Provider, path: KeyPath, configuration: Configuration) -> tuple[str, str]:

@@ -18,7 +18,7 @@ def unknown_ref(
     if provider is None:
         head, mend = f'No provider has a model "{text}".', "Write PROVIDER/MODEL, or see them all: garra models list"
     elif provider == IMPLICIT:
-        head = f'The provider {IMPLICIT} of "{text}" is not set up.'
+        head = f'"{text}": the provider {IMPLICIT} is not set up.'
         mend = (
             f"Opt in with a key, any text where the server wants none: export {key_variable(IMPLICIT)}=vllm-local "
             f"(or: garra auth set {IMPLICIT}), or set models.providers.{IMPLICIT}.baseUrl"

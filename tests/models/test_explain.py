@@ -1,0 +1,56 @@
+"""The words that mend: made for where the key came from, without saying anything twice."""
+
+import pytest
+
+from garra.errors import AuthRejected, GarraError, ModelNotFound
+from garra.models.catalogue import Listing, Served
+from garra.models.explain import age, explain_error, not_served
+from garra.models.refs import ModelRef
+from garra.wire.request import Endpoint
+
+ENDPOINT = Endpoint("http://127.0.0.1:8000/v1", provider="vllm")
+REF = ModelRef("vllm", "Qwen/Qwen3-8B")
+
+
+def explained(error: GarraError, *, key_source: str | None = None, served: tuple[str, ...] = ()) -> str:
+    listing = Listing(0.0, tuple(Served(model_id) for model_id in served))
+    return str(explain_error(error, ENDPOINT, ref=REF, listing=listing, key_source=key_source))
+
+
+@pytest.mark.parametrize(
+    ("source", "mend"),
+    [
+        ("auth profile vllm:work", "garra auth set vllm:work"),
+        ("environment variable VLLM_API_KEY", "export VLLM_API_KEY="),
+        ("models.providers.vllm.apiKey", "garra auth set vllm"),
+        (None, "garra auth set vllm"),
+    ],
+)
+def test_a_rejected_key_is_mended_where_it_came_from(source: str | None, mend: str) -> None:
+    assert mend in explained(AuthRejected("it wants another key"), key_source=source)
+
+
+def test_what_the_error_says_already_is_not_said_again() -> None:
+    said = "The model does not exist. It serves: a. Choose one with: garra models set vllm/a"
+
+    found = explained(ModelNotFound(said, ["a"]), served=("a",))
+
+    assert found == f"{said}\nThe model asked for was vllm/Qwen/Qwen3-8B."
+
+
+def test_the_nearest_of_the_served_ids_is_the_one_to_set() -> None:
+    error = not_served(REF, ENDPOINT, ("llama", "Qwen/Qwen3-4B"))
+
+    assert error.served == ("llama", "Qwen/Qwen3-4B")
+    assert "garra models set vllm/Qwen/Qwen3-4B" in str(error)
+
+
+def test_a_server_that_serves_nothing_is_told_with_the_command_that_shows_it() -> None:
+    assert "curl http://127.0.0.1:8000/v1/models" in str(not_served(REF, ENDPOINT, ()))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-3, "0 s"), (4.4, "4 s"), (59, "59 s"), (600, "10 min"), (7200, "2 h"), (172_800, "2 d")]
+)
+def test_an_age_is_told_roughly(seconds: float, words: str) -> None:
+    assert age(seconds) == words
