@@ -92,7 +92,8 @@ MEANINGS = {
     "models.providers.<id>.models[].maxTokens": "Its longest reply.",
     "models.providers.<id>.models[].thinkingLevelMap": "The server's words for levels of thinking.",
     "models.providers.<id>.models[].params": "Parameters for it.",
-    "models.providers.<id>.models[].compat": "What the server can take; `garra config schema` lists the flags.",
+    "models.providers.<id>.models[].compat": "What the server can take (see `garra config schema`). Used so far: "
+    "`maxTokensField`.",
     "auth.profiles.<id>.provider": "The provider that the profile is for. Keys are stored by `garra auth`, not here.",
     "auth.profiles.<id>.mode": "The kind of its key.",
     "auth.profiles.<id>.email": "Whose it is.",
@@ -116,11 +117,12 @@ MEANINGS = {
     "session.reset.idleMinutes": "The silence, for `idle`.",
 }
 MAP_KEYS = {"agents.defaults.models": "<ref>", "auth.order": "<provider>"}
+LATER: set[str] = set()  # keys that nothing reads yet; found on the way
 WHOLE = ("env.vars", "models.providers.<id>.models[].compat")
 
 
 def keys(kind: Any, path: str = "", default: Any = None) -> Iterator[tuple[str, Any, Any]]:
-    """Every key that is used: path, kind, default."""
+    """Every key that is checked: path, kind, default."""
     inner = sections(kind)
     if path in AS_ELSEWHERE or path in WHOLE or not inner:
         yield path, kind, default
@@ -135,6 +137,8 @@ def keys(kind: Any, path: str = "", default: Any = None) -> Iterator[tuple[str, 
             continue
         for name, field in fields_of(section).items():
             below = f"{path}{suffix}.{name}".lstrip(".")
+            if name in section.later:
+                LATER.add(below)
             usual = None if field.default is msgspec.NODEFAULT else msgspec.to_builtins(field.default)
             yield from keys(field.type, below, usual)
 
@@ -172,10 +176,13 @@ def table() -> str:
         sys.exit(f"keys and meanings differ: {sorted(unexplained)}")
     lines = ["| Key | Kind | Default | Meaning |", "|---|---|---|---|"]
     for path, kind, default in rows:
+        later = any(path == key or path.startswith(f"{key}.") for key in LATER)
         usual = (
             "" if default in (None, {}, [], ()) or path in WHOLE or path in AS_ELSEWHERE else f"`{json.dumps(default)}`"
         )
-        lines.append(f"| `{path}` | {kind_text(kind)} | {usual} | {meanings[path]} |")
+        lines.append(
+            f"| `{path}` | {kind_text(kind)} | {usual} | {'Not used yet. ' if later else ''}{meanings[path]} |"
+        )
     return "\n".join(lines)
 
 

@@ -70,9 +70,10 @@ def test_the_newer_file_is_read_as_it_is_with_what_it_includes(home: Path) -> No
     assert (config.tools.exec.mode, config.tools.exec.safe_bins) == ("allowlist", ("ls", "cat"))
     assert (config.session.dm_scope, config.session.reset.at_hour) == ("per-peer", 5)
     assert configuration.warnings == (
-        "openclaw.json has 6 keys that are not used yet: env.shellEnv, agents.ownership, "
-        "agents.defaults.modelPolicy, agents.defaults.compaction, "
-        "models.providers.vllm.models[0].compat.supportsStore, plugins",
+        "openclaw.json has 9 keys that are not used yet: env.shellEnv, agents.ownership, "
+        "agents.defaults.modelPolicy, agents.defaults.compaction, agents.defaults.thinkingDefault, "
+        "models.providers.vllm.models[0].compat.thinkingFormat, "
+        "models.providers.vllm.models[0].compat.supportsStore, session, plugins",
     )
 
 

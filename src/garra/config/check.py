@@ -75,6 +75,8 @@ class Checker:
     def _section(self, value: dict[str, Any], section: type[Section], path: KeyPath) -> dict[str, Any]:
         fields, clean = fields_of(section), {}
         for key, item in value.items():
+            if key in section.later:
+                self.unused.append((*path, key))
             if key in fields:
                 clean[key] = self.clean(item, fields[key].type, (*path, key))
             elif key in section.unused:

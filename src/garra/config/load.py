@@ -158,7 +158,7 @@ def examine(
     apply_rules(clean, checker)
     if faults := [*older.faults, *checker.faults]:
         return None, _placed(faults, document, older, env)
-    unused = [*checker.unused, *older.removed]
+    unused = _outermost([*checker.unused, *older.removed])
     warnings = (*_unused(document.file, unused, older), *left_out)
     wanted = tuple(each for each in missing if not any(each.key[: len(key)] == key for key in unused))
     return Configuration(msgspec.convert(clean, Config), paths, env, warnings, wanted, True, data), ()
@@ -174,6 +174,10 @@ def _variables(data: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:
     filled = fill(values, env, lost)
     broken = {each.key[0] for each in lost}
     return {name: value for name, value in filled.items() if isinstance(value, str) and name not in broken}
+
+
+def _outermost(keys: list[KeyPath]) -> list[KeyPath]:
+    return [key for key in keys if not any(key[:length] in keys for length in range(1, len(key)))]
 
 
 def _unused(file: Path, keys: list[KeyPath], older: Rewrite) -> list[str]:

@@ -49,6 +49,7 @@ class AgentDefaults(Section, frozen=True):
         "pdfMaxMb pdfMaxPages promptOverlays repoRoot silentReply skipOptionalBootstrapFiles timeFormat "
         "typingIntervalSeconds typingMode userTimezone videoGenerationModel embeddedPi"
     )
+    later: ClassVar[frozenset[str]] = names("skipBootstrap thinkingDefault")
 
     model: str | ModelChoice | None = None
     models: dict[str, ModelSettings] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class AgentEntry(Section, frozen=True):
     unused: ClassVar[frozenset[str]] = names(
         f"{_AGENT} agentDir groupChat identity runtime skillsLimits tts embeddedPi description"
     )
+    later: ClassVar[frozenset[str]] = names("skipBootstrap thinkingDefault")
 
     default: bool = False
     name: str | None = None
@@ -134,6 +136,7 @@ class Config(Section, frozen=True):
         "transcripts hooks channels discovery talk gateway cloudWorkers desktop memory mcp skills plugins surfaces "
         "proxy media audio audit heartbeat web canvasHost"
     )
+    later: ClassVar[frozenset[str]] = names("session")
 
     schema_: str | None = field(name="$schema", default=None)
     meta: dict[str, Any] = field(default_factory=dict)

@@ -27,6 +27,13 @@ class Compat(Section, frozen=True):
         "openRouterRouting vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders "
         "sendSessionIdHeader supportsEagerToolInputStreaming supportsLongCacheRetention"
     )
+    later: ClassVar[frozenset[str]] = names(
+        "supportsDeveloperRole supportsReasoningEffort supportsTemperature supportsUsageInStreaming supportsTools "
+        "supportsStrictMode supportsJsonSchemaResponseFormat requiresStringContent strictMessageKeys "
+        "supportedReasoningEfforts reasoningEffortMap thinkingFormat requiresToolResultName "
+        "requiresAssistantAfterToolResult requiresThinkingAsText requiresReasoningContentOnAssistantMessages "
+        "unsupportedToolSchemaKeywords"
+    )
 
     supports_developer_role: bool | None = None
     supports_reasoning_effort: bool | None = None
@@ -54,6 +61,7 @@ class ModelRow(Section, frozen=True):
     """One model of a provider, as the person describes it. What is None is asked from the server."""
 
     unused: ClassVar[frozenset[str]] = names("agentRuntime metadataSource mediaInput")
+    later: ClassVar[frozenset[str]] = names("thinkingLevelMap")
 
     id: Annotated[str, Meta(min_length=1)]
     name: str = ""
@@ -85,6 +93,7 @@ class RequestSettings(Section, frozen=True):
     """What is particular about the requests to a provider."""
 
     unused: ClassVar[frozenset[str]] = names("proxy tls")
+    later: ClassVar[frozenset[str]] = names("allowPrivateNetwork")
 
     headers: dict[str, Secret] = field(default_factory=dict)
     auth: RequestAuth = RequestAuth()
@@ -107,6 +116,7 @@ class Provider(Section, frozen=True):
     """A model server. After loading `api` is always `openai-completions`: others are left out, with a warning."""
 
     unused: ClassVar[frozenset[str]] = names("region agentRuntime injectNumCtxForOpenAICompat")
+    later: ClassVar[frozenset[str]] = names("auth localService authHeader")
 
     base_url: str | None = None
     api_key: Secret | None = None

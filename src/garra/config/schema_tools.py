@@ -14,6 +14,7 @@ class ExecSettings(Section, frozen=True):
         "host cleanupMs approvalRunningNoticeMs notifyOnExit notifyOnExitEmptySuccess strictInlineEval "
         "commandHighlighting safeBinTrustedDirs safeBinProfiles grantExpiryDays node reviewer applyPatch"
     )
+    later: ClassVar[frozenset[str]] = names("backgroundMs")
 
     mode: Literal["deny", "allowlist", "ask", "auto", "full"] = "ask"
     timeout_seconds: Positive = 1800
@@ -26,6 +27,7 @@ class AgentExecSettings(Section, frozen=True):
     """One agent's own settings for commands; None: as in `tools.exec`."""
 
     unused: ClassVar[frozenset[str]] = ExecSettings.unused
+    later: ClassVar[frozenset[str]] = ExecSettings.later
 
     mode: Literal["deny", "allowlist", "ask", "auto", "full"] | None = None
     timeout_seconds: Positive | None = None

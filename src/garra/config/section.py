@@ -10,10 +10,11 @@ class Section(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
     """One object of the configuration.
 
     `unused` names the keys that OpenClaw knows here and Garra does not use yet: they are accepted whole and listed in
-    one warning.
+    one warning. `later` names fields that are checked already but that nothing reads yet: they are in the warning too.
     """
 
     unused: ClassVar[frozenset[str]] = frozenset()
+    later: ClassVar[frozenset[str]] = frozenset()
 
 
 class SecretRef(Section, frozen=True):
