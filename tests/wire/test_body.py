@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.wire.body import decode, message_to_wire, request_body
@@ -112,6 +112,7 @@ MESSAGES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(MESSAGES, max_size=6), st.lists(MESSAGES, max_size=3), st.integers(1, 9), st.integers(1, 9))
 def test_a_request_is_a_prefix_of_the_next_one_up_to_the_end_of_its_messages(
     history: list[Message], more: list[Message], now: int, later: int

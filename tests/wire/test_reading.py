@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.errors import ContextOverflow, ModelError, ServerFailed, StreamBroken
@@ -313,6 +313,7 @@ def test_a_key_in_a_broken_piece_is_not_repeated() -> None:
 BODY = recorded("tools/tools-hermes-text-stream")[0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(BODY)), max_size=12))
 def test_any_split_of_a_recorded_stream_gives_the_same_events(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(BODY)]
@@ -326,6 +327,7 @@ DAMAGE = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(DAMAGE, min_size=1, max_size=8), st.integers(0, 4))
 def test_a_damaged_stream_gives_events_or_a_typed_error_and_never_anything_else(
     damage: list[tuple[int, bytes]], width: int
@@ -349,6 +351,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(JSON, max_size=4))
 def test_any_json_in_place_of_a_chunk_gives_events_or_a_typed_error(chunks: list[Any]) -> None:
     outcome(sse(*chunks), DONE)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.errors import StreamBroken
@@ -65,6 +65,7 @@ LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r\n", b"\r"]))), st.lists(st.integers(0, 10_000)))
 def test_any_split_of_the_bytes_gives_the_same_events(lines: list[tuple[bytes, bytes]], cuts: list[int]) -> None:
     body = b"".join(line + end for line, end in lines)
@@ -73,6 +74,7 @@ def test_any_split_of_the_bytes_gives_the_same_events(lines: list[tuple[bytes, b
     assert read([bytes([byte]) for byte in body]) == read([body])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300)))
 def test_any_bytes_give_the_same_in_any_split(body: bytes, cuts: list[int]) -> None:
     assert read(split(body, cuts)) == read([body])

@@ -4,6 +4,7 @@ Nothing here retries, logs or stores: the caller decides what a failure means, a
 already. `Finish` is always the last event; a generator that ends without an error has given one.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -18,6 +19,7 @@ from garra.wire.status import error_of
 __all__ = ["ChatCompletions", "ChatRequest", "Endpoint", "check_status", "error_of"]
 
 ERROR_LIMIT_BYTES = 1024 * 1024
+ERROR_LIMIT_S = 5.0
 
 
 class ChatCompletions:
@@ -46,7 +48,8 @@ async def check_status(response: StreamResponse, endpoint: Endpoint, *, model: s
     """Raise the fitting error unless the answer is a success."""
     if not 200 <= response.status < 300:
         try:
-            body = await response.body(ERROR_LIMIT_BYTES)
-        except ModelError:
+            async with asyncio.timeout(ERROR_LIMIT_S):
+                body = await response.body(ERROR_LIMIT_BYTES)
+        except (ModelError, TimeoutError):
             body = b""  # the status alone says what happened
         raise error_of(HttpResponse(response.status, response.headers, body), endpoint, model=model)

@@ -44,3 +44,6 @@ class Endpoint(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Without the key and the headers, since values end up in logs and test reports."""
         return f"Endpoint({self.provider} at {self.base_url.rpartition('@')[2]}, {self.model_ref!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("provider", self.provider), ("model_ref", self.model_ref)]
