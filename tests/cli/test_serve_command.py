@@ -1,0 +1,31 @@
+import pytest
+
+from garra.cli.main import run
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_other_machines_are_not_served_without_a_key(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--host", host]) == 2
+
+    told = capsys.readouterr().err
+    assert host in told
+    assert "--api-key" in told
+    assert "--host 127.0.0.1" in told
+
+
+@pytest.mark.parametrize(
+    "flags", [["--port", "70000"], ["--max-model-len", "0"], ["--max-num-seqs", "x"], ["--nothing"]]
+)
+def test_flags_that_make_no_sense_are_wrong_usage(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", *flags]) == 2
+
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "/nowhere/model.gguf", "--port", "0"]) == 1
+
+    told = capsys.readouterr().err
+    assert told.count("error:") == 1
+    assert "/nowhere/model.gguf" in told
+    assert "Traceback" not in told
