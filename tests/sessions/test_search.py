@@ -107,6 +107,13 @@ async def test_no_query_is_an_error(store: Store, query: str) -> None:
     assert await store.search(query) == ()
 
 
+async def test_what_stands_behind_a_zero_byte_is_found(store: Store) -> None:
+    await say(store, "before\0pelican 🎉")
+
+    assert len(await store.search("pelican")) == 1
+    assert len(await store.search("🎉")) == 1
+
+
 async def test_a_long_message_is_shown_around_what_was_found(store: Store) -> None:
     await say(store, "lead " * 300 + "the pearl-diver rests" + " trail" * 300)
 
@@ -129,7 +136,7 @@ async def test_every_letter_and_digit_is_found_by_itself(store: Store) -> None:
     assert missed == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="utf-8"), max_size=40), query=st.text(max_size=40))
 def test_whatever_was_said_is_found_by_its_own_words_and_any_query_is_answered(
     tmp_path: Path, text: str, query: str

@@ -142,11 +142,12 @@ def spoken_text(item: Item | Unknown) -> str:
     """What a person or the model said in it, for titles and the search; empty for everything else."""
     match item:
         case Said(User(content)):
-            return written_text(content)
+            text = written_text(content)
         case Said(Assistant(text)):
-            return text
+            pass
         case _:
             return ""
+    return text.replace("\0", " ")  # where SQLite's search would take the text to end
 
 
 def written_text(content: str | tuple[Part, ...]) -> str:
