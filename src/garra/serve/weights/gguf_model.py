@@ -15,7 +15,7 @@ from garra.serve.weights.gguf_write import Form
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
 # Read by the engine without loss. Everything else is taken apart by numpy and written anew.
 FAITHFUL_TYPES = frozenset({"F16", "Q4_0", "Q8_0"})
-_UNKNOWN_TO_NUMPY = frozenset({"Q8_1", "Q8_K", "I8", "I16", "I32", "I64", "F64"})
+_UNKNOWN_TO_NUMPY = frozenset({"Q8_K", "I8", "I16", "I32", "I64", "F64"})
 _SMALL_ENOUGH_FOR_F16 = 1 / 20
 
 
