@@ -141,6 +141,20 @@ async def test_a_refusal_is_tried_again_after_a_while_since_a_restart_may_lift_i
         assert (await models.capabilities(chosen)).tools == "native"
 
 
+async def test_a_model_that_is_configured_to_take_no_tools_is_given_none(
+    configure: Configure, open_models: Any
+) -> None:
+    async with ScriptedModel(model="m") as server:
+        row = {"id": "m", "name": "m", "compat": {"supportsTools": False}}
+        models = await open_models(configure(vllm(server.base_url, models=[row])))
+        chosen = await models.choose("vllm/m")
+
+        found = await models.capabilities(chosen)
+
+        assert (found.tools, found.structured) == ("refused", True)
+        assert await models.capabilities(chosen) == found
+
+
 async def test_a_server_that_cannot_be_asked_is_an_error_and_not_an_inability(
     configure: Configure, open_models: Any
 ) -> None:

@@ -56,7 +56,7 @@ class Chosen(msgspec.Struct, frozen=True):
     """The model that answers, and how to ask it. `pinned`: the window is the configuration's word, not the server's.
 
     `params` are merged, under their wire names; `unused` names configured ones that no request carries; `key_source`
-    says where the key came from.
+    says where the key came from; `no_tools`: the configuration says that the model takes none.
     """
 
     ref: ModelRef
@@ -69,6 +69,7 @@ class Chosen(msgspec.Struct, frozen=True):
     unused: tuple[str, ...] = ()
     key_source: str | None = None
     profile: str | None = None
+    no_tools: bool = False
 
 
 class Capabilities(msgspec.Struct, frozen=True):

@@ -84,6 +84,7 @@ def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Co
         pinned=row is not None and row.context_window is not None,
         unused=params.unused,
         key_source=access.key.source if access.key else None,
+        no_tools=row is not None and row.compat.supports_tools is False,
     )
 
 

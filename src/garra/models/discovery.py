@@ -16,7 +16,7 @@ from garra.wire.http import Http, HttpResponse
 from garra.wire.request import Endpoint
 from garra.wire.status import error_of
 
-ASK_TIMEOUT_S = 5.0
+ASK_TIMEOUT_S, VERSION_TIMEOUT_S = 5.0, 2.0
 ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 # vLLM's own name first; then what other servers call the window that they serve, and at last the one trained for.
 _WINDOW_NAMES = ("max_model_len", "context_length", "context_window", "context_size")
@@ -86,7 +86,7 @@ async def ask(http: Http, endpoint: Endpoint) -> Listing:
 async def server_version(http: Http, endpoint: Endpoint) -> str | None:
     """What GET /version says; None where there is no such route."""
     try:
-        response = await _get(http, endpoint, f"{root_url(endpoint)}/version")
+        response = await _get(http, endpoint, f"{root_url(endpoint)}/version", VERSION_TIMEOUT_S)
         answer = msgspec.json.decode(response.body) if response.status == 200 else None
     except (ModelError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
@@ -94,16 +94,14 @@ async def server_version(http: Http, endpoint: Endpoint) -> str | None:
     return found if isinstance(found, str) else None
 
 
-async def _get(http: Http, endpoint: Endpoint, url: str) -> HttpResponse:
+async def _get(http: Http, endpoint: Endpoint, url: str, limit_s: float = ASK_TIMEOUT_S) -> HttpResponse:
     """One small GET, bounded in time as a whole."""
     headers = endpoint.request_headers() | {"accept": "application/json"}
     try:
-        async with asyncio.timeout(ASK_TIMEOUT_S):
-            return await http.request(
-                "GET", url, headers=headers, timeout_s=ASK_TIMEOUT_S, limit_bytes=ANSWER_LIMIT_BYTES
-            )
+        async with asyncio.timeout(limit_s):
+            return await http.request("GET", url, headers=headers, timeout_s=limit_s, limit_bytes=ANSWER_LIMIT_BYTES)
     except TimeoutError:
-        raise ServerSilent(f"{url} did not answer in full within {ASK_TIMEOUT_S:g} s. Check with: curl {url}") from None
+        raise ServerSilent(f"{url} did not answer in full within {limit_s:g} s. Check with: curl {url}") from None
 
 
 def read_rows(body: bytes, url: str) -> tuple[Served, ...]:

@@ -93,7 +93,10 @@ class Models:
         names = choice.aliases(self._configuration, agent)
         known = {view.id: [entry.ref.id for entry in view.entries] for view in views}
         name = split_profile(text)[0]
-        return resolve_ref(name, aliases=names, known=known) or parse_ref(name)
+        try:
+            return resolve_ref(name, aliases=names, known=known) or parse_ref(name)
+        except ConfigError:
+            return None
 
     async def choose(self, ref: str | None, agent: str = "main") -> Chosen:
         """The model that answers: the one named, else the agent's, else the first that a live provider serves."""
@@ -157,7 +160,7 @@ class Models:
             raise await self.explain(answer.error, chosen)
         known = self._catalogue.tried(chosen.ref, _identity(chosen, answer))
         if known is not None and _holds(known):
-            return known.found
+            return _as_configured(known.found, chosen)
         return await self._try_out(chosen, answer)
 
     async def probe(self, chosen: Chosen) -> Capabilities:
@@ -171,7 +174,7 @@ class Models:
             raise await self.explain(error, chosen) from None
         if found.tools != "unknown":
             self._catalogue.keep_tried(chosen.ref, Tried(_identity(chosen, answer), time.time(), found))
-        return found
+        return _as_configured(found, chosen)
 
     async def count_tokens(
         self, chosen: Chosen, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
@@ -235,6 +238,13 @@ def _version(answer: Answer) -> str:
 
 def _identity(chosen: Chosen, answer: Answer) -> str:
     return f"{_version(answer)} {chosen.endpoint.base_url} {chosen.ref.id}"
+
+
+def _as_configured(found: Capabilities, chosen: Chosen) -> Capabilities:
+    """What was found, but for tools where the configuration says that the model takes none."""
+    if not chosen.no_tools:
+        return found
+    return msgspec.structs.replace(found, tools="refused", reason="the configuration says so: compat.supportsTools")
 
 
 def _holds(known: Tried) -> bool:
