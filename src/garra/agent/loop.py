@@ -127,7 +127,8 @@ class _Running:
         if is_described(prefix):
             messages = described.as_text(messages)
             if self.capabilities is None or self.capabilities.structured:
-                params |= described.constraint(self.turn.toolbox.specs())
+                toolbox = self.turn.toolbox
+                params |= described.constraint([*toolbox.specs(), *toolbox.others()])
         limit = await reply_limit(
             estimate_tokens(messages, prefix.tools),
             chosen.window,

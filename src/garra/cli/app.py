@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from garra.errors import GarraError
+
 if TYPE_CHECKING:
     from garra.config.load import Configuration
     from garra.config.paths import Paths
 
 T = TypeVar("T")
+
+
+class Terminated(GarraError):
+    """SIGTERM came; what was under way is kept. The exit code is the shell's own for it."""
+
+    exit_code = 143
+
+    def __init__(self) -> None:
+        super().__init__("ended by SIGTERM; what had arrived is kept")
 
 
 class App:
@@ -39,10 +50,20 @@ class App:
         return configuration
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run one coroutine to its end on a new event loop."""
+        """Run one coroutine to its end on a new event loop. SIGTERM cancels it, so that what it holds is kept."""
         import asyncio
+        import signal
 
-        return asyncio.run(work)
+        async def cancellable() -> T:
+            task = asyncio.current_task()
+            assert task is not None
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            return await work
+
+        try:
+            return asyncio.run(cancellable())
+        except asyncio.CancelledError:
+            raise Terminated from None
 
 
 pass_app = click.make_pass_decorator(App)

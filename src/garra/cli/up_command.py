@@ -1,12 +1,11 @@
 """`garra up`: find the model server or start one, say what it is, have the assistant say hello, open the chat."""
 
-import asyncio
-import signal
 import sys
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from garra.cli.app import App, pass_app
 from garra.errors import ModelUnreachable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 HELLO = "Say hello to me in one short sentence."
 HELLO_SESSION = "hello"
+HELLO_TOKENS = 100
 
 
 @click.command()
@@ -38,9 +38,6 @@ async def _up(app: App, no_chat: bool) -> int:
     from garra.cli.chat_command import talk
     from garra.cli.talk import is_terminal
 
-    main = asyncio.current_task()
-    assert main is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
     async with _server(app) as embedded:
         await _introduce(app, embedded)
         if is_terminal() and not no_chat:
@@ -70,8 +67,7 @@ async def _server(app: App) -> "AsyncGenerator[Embedded | None]":
 
 def _provider(room: "Room") -> str:
     """The provider of the configured model, or the first there is."""
-    refs = room.models.configured()
-    return refs[0].partition("/")[0].lower() if refs else next(iter(room.models.providers()), "vllm")
+    return room.models.default_provider()
 
 
 async def _introduce(app: App, embedded: "Embedded | None") -> None:
@@ -118,6 +114,12 @@ async def _hello(room: "Room", chosen: "Chosen") -> None:
     key = normalise_key(HELLO_SESSION)
     await room.store.reset(key)
     toolbox, printer = room.toolbox(key), Printer(aside=sys.stdout)
+    # a greeting is short and the same each time, whatever the model would make of it by itself
+    chosen = msgspec.structs.replace(
+        chosen,
+        max_tokens=min(HELLO_TOKENS, chosen.max_tokens or HELLO_TOKENS),
+        params={"temperature": 0} | chosen.params,
+    )
     click.echo(f"you> {HELLO}")
     try:
         async with aclosing(run_turn(await room.turn(key, toolbox, chosen), HELLO)) as events:
