@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.config.keypath import KeyPath, format_path, parse_path
@@ -28,6 +28,7 @@ def test_what_is_no_path_is_refused(text: str) -> None:
         parse_path(text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.text(min_size=0, max_size=8), st.integers(0, 99)), min_size=1, max_size=5).map(tuple))
 def test_any_path_reads_back_as_it_was_shown(path: KeyPath) -> None:
     assert parse_path(format_path(path)) == path

@@ -20,6 +20,8 @@ from garra.config.splice import set_in, unset_in
 from garra.config.text import parse
 from garra.errors import ConfigError
 
+# No deadline: a busy machine is no fault of the code.
+LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAMPLES = Path(__file__).parent / "samples"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False), TEXTS)
@@ -73,6 +75,7 @@ def scalar(draw: st.DrawFn, value: Any) -> str:
 DOCUMENTS = OBJECTS.flatmap(lambda value: st.tuples(st.just(value), written(value)))
 
 
+@LIMITS
 @given(DOCUMENTS)
 def test_any_document_reads_the_same_as_it_was_written(document: tuple[dict[str, Any], str]) -> None:
     value, text = document
@@ -82,6 +85,7 @@ def test_any_document_reads_the_same_as_it_was_written(document: tuple[dict[str,
     assert parse(text).kind == "object"
 
 
+@LIMITS
 @given(st.text(max_size=40) | st.text("{}[]:,'\"/*\\ \nab1.-+xe$\u2028", max_size=40))
 def test_the_positions_are_read_from_just_what_the_reader_takes(text: str) -> None:
     try:
@@ -97,6 +101,7 @@ def paths_of(value: Any) -> list[KeyPath]:
     return [path for key, item in items for path in [(key,), *((key, *below) for below in paths_of(item))]]
 
 
+@LIMITS
 @given(DOCUMENTS, VALUES, st.data())
 def test_what_is_set_is_there_and_nothing_else_changed(
     document: tuple[dict[str, Any], str], fresh: Any, data: st.DataObject
@@ -112,6 +117,7 @@ def test_what_is_set_is_there_and_nothing_else_changed(
     assert comments(edited) >= comments_outside(text, path)
 
 
+@LIMITS
 @given(DOCUMENTS, st.data())
 def test_what_is_unset_is_gone_and_nothing_else_changed(
     document: tuple[dict[str, Any], str], data: st.DataObject
@@ -162,7 +168,7 @@ def damaged(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@LIMITS
 @given(damaged())
 def test_a_damaged_file_is_still_valid_or_a_configuration_error(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -185,7 +191,7 @@ NEARLY = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@LIMITS
 @given(st.dictionaries(SCHEMA_WORDS, NEARLY, max_size=5))
 def test_any_data_with_known_words_is_valid_or_a_configuration_error(data: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
