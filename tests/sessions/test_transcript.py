@@ -207,3 +207,15 @@ async def test_there_is_nothing_to_mend_in_a_whole_or_an_empty_transcript(store:
     await store.append(key, NewEntry(Said(User("hi"))), NewEntry(Said(Assistant("I", (READ,)), "interrupted")))
 
     assert await mend(store, key) == ()
+
+
+@pytest.mark.anyio
+async def test_a_session_that_was_reset_during_its_turn_can_still_be_mended(store: Store) -> None:
+    key = "agent:main:main"
+    session_id = (await store.append(key, NewEntry(Said(ASKED))))[0].session_id
+    await store.reset(key)
+
+    added = await mend(store, key, session_id=session_id)
+
+    assert [entry.item for entry in added] == [Said(interrupted_result(READ)), Said(interrupted_result(WRITE))]
+    assert await store.entries(key) == ()

@@ -40,12 +40,11 @@ def open_calls(entries: Sequence[Entry]) -> tuple[ToolCall, ...]:
     return step.missing() if step else ()
 
 
-async def mend(store: "Store", key: str) -> tuple[Entry, ...]:
+async def mend(store: "Store", key: str, *, session_id: str | None = None) -> tuple[Entry, ...]:
     """Answer the calls that a crash left open, durably. Only for whoever holds the session's lease."""
-    missing = open_calls(await store.entries(key))
-    if not missing:
-        return ()
-    return await store.append(key, *(NewEntry(Said(interrupted_result(call))) for call in missing))
+    missing = open_calls(await store.entries(key, session_id=session_id))
+    results = (NewEntry(Said(interrupted_result(call))) for call in missing)
+    return await store.append(key, *results, session_id=session_id) if missing else ()
 
 
 def interrupted_result(call: ToolCall) -> ToolResult:
