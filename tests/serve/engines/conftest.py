@@ -1,18 +1,13 @@
 """One real engine for all tests of this folder: the default model, computed exactly so that texts can be compared."""
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+from tests.serve.model_cache import CACHE
 
 from garra.serve.engines.openvino import EngineSettings, OpenVinoEngine, start
 from garra.serve.weights import Weights, resolve
 from garra.serve.weights.progress import ConsoleProgress
-
-# Read on import, before each test gets a home of its own: the model is fetched and prepared once, not once a test.
-_XDG_CACHE = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-CACHE = Path(os.environ.get("GARRA_CACHE") or Path(_XDG_CACHE) / "garra")
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.serve.model_cache import CACHE
 
 from garra.errors import ServeError
 from garra.serve.engines import TokenRequest
 from garra.serve.engines.openvino import EngineSettings, start
 from garra.serve.weights import Weights
 
-from .conftest import CACHE
 from .drive import greedy, whole
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
@@ -102,8 +103,6 @@ async def test_the_engine_does_not_outlive_a_killed_server(weights: Weights) -> 
 async def test_a_model_that_the_engine_cannot_load_is_an_error_with_its_reason(
     weights: Weights, tmp_path: Path
 ) -> None:
-    import msgspec
-
     (tmp_path / "openvino_model.xml").write_text("<net>")
     broken = msgspec.structs.replace(weights, path=tmp_path, source=tmp_path)
 

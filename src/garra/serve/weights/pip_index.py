@@ -28,7 +28,7 @@ class Link(Struct, frozen=True):
 async def find_wheel(requirement: str) -> Link:
     """Ask pip for the wheel of `requirement`. Raises `ServeError` with pip's own reason."""
     report = await _pip(
-        *("install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet"),
+        *("install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet", "--retries=2"),
         *("--report", "-", requirement),
     )
     try:
