@@ -2,7 +2,7 @@
 
 import pytest
 
-from garra.errors import AuthRejected, GarraError, ModelNotFound
+from garra.errors import AuthRejected, GarraError, ModelNotFound, ModelUnreachable
 from garra.models.catalogue import Listing, Served
 from garra.models.explain import age, explain_error, not_served
 from garra.models.refs import ModelRef
@@ -54,3 +54,10 @@ def test_a_server_that_serves_nothing_is_told_with_the_command_that_shows_it() -
 )
 def test_an_age_is_told_roughly(seconds: float, words: str) -> None:
     assert age(seconds) == words
+
+
+def test_what_was_explained_before_stays_as_it_is_though_time_went_by() -> None:
+    once = ModelUnreachable(explained(ModelUnreachable("No connection"), served=("a",)))
+
+    assert explained(once, served=("a", "b")) == str(once)
+    assert "it served: a." in str(once)
