@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pyjson5
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from garra.config.edit import get_value, same, set_value, unset_value
+from garra.config.edit import Set, edit, get_value, same, set_value, unset_value
 from garra.config.includes import decode, read_document
 from garra.config.keypath import KeyPath
 from garra.config.load import load_configuration
@@ -87,13 +87,18 @@ def test_any_document_reads_the_same_as_it_was_written(document: tuple[dict[str,
 
 @LIMITS
 @given(st.text(max_size=40) | st.text("{}[]:,'\"/*\\ \nab1.-+xe$\u2028", max_size=40))
-def test_the_positions_are_read_from_just_what_the_reader_takes(text: str) -> None:
-    try:
-        pyjson5.decode(text, maxdepth=100)
-    except pyjson5.Json5Exception:
-        return
+def test_any_text_where_a_value_should_be_is_a_configuration_error_and_so_is_any_edit_of_it(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = Paths(Path(folder), Path(folder) / "garra.json", Path(folder))
+        paths.config_file.write_text(f"{{\n  wibble: {text}\n}}", encoding="utf-8", newline="")
+        before = paths.config_file.read_bytes()
 
-    parse(text)
+        with pytest.raises(ConfigError):
+            load_configuration(paths, {})
+        with pytest.raises(ConfigError):
+            edit(paths, {}, [Set(("models", "mode"), "replace")])
+
+        assert paths.config_file.read_bytes() == before
 
 
 def paths_of(value: Any) -> list[KeyPath]:

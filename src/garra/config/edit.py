@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from garra.config.includes import Document, decode, read_document, read_text
+from garra.config.includes import Document, decode, read_document, read_text, tree
 from garra.config.keypath import KeyPath, format_path
 from garra.config.load import Configuration, interpret, layered_env
 from garra.config.locate import Locator
@@ -80,6 +80,7 @@ def changed_text(text: str, changes: Sequence[Change], file: Path, env: Mapping[
 
 
 def _one(text: str, change: Change, document: Document, env: Mapping[str, str]) -> str:
+    tree(text, document.file)  # raises where positions cannot be told
     older = rewrite(deepcopy(document.data))
     path = _as_written(change.path, older)
     _refuse_included(document, path, env)

@@ -8,12 +8,15 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from garra.config.keypath import MAX_DEPTH
 from garra.errors import ConfigError
+
+if TYPE_CHECKING:
+    from garra.config.text import Node
 
 INCLUDE = "$include"
 MAX_LEVELS = 10
@@ -67,17 +70,29 @@ def decode(text: str, file: Path) -> Any:
 
 def _broken(text: str, file: Path, reason: str) -> ConfigError:
     """What is wrong with a text that could not be read; `reason` is the reader's own word for it."""
-    from garra.config.text import BrokenText, line_and_column, parse
-
     try:
-        parse(text)
-    except BrokenText as fault:
-        at, reason = fault.at, fault.message
-    else:
-        near = re.search(r"near (\d+)", reason)
-        at = min(int(near[1]), len(text)) if near else 0
+        tree(text, file)
+    except ConfigError as error:
+        return error
+    near = re.search(r"near (\d+)", reason)
+    return _broken_at(text, file, min(int(near[1]), len(text)) if near else 0, reason)
+
+
+def _broken_at(text: str, file: Path, at: int, reason: str) -> ConfigError:
+    from garra.config.text import line_and_column
+
     line, column = line_and_column(text, at)
     return ConfigError(f"{file} is not valid JSON5", [f"{file.name}:{line}:{column}: {reason}"])
+
+
+def tree(text: str, file: Path) -> "Node":
+    """The text with its positions. The fast reader lets a few oddities pass (`+-0`) that are refused here."""
+    from garra.config.text import BrokenText, parse
+
+    try:
+        return parse(text)
+    except BrokenText as fault:
+        raise _broken_at(text, file, fault.at, fault.message) from None
 
 
 def include_paths(value: Any) -> list[str] | None:

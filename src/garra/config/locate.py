@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from garra.config.includes import INCLUDE, Document, include_file, include_paths, include_roots, read_text
+from garra.config.includes import INCLUDE, Document, include_file, include_paths, include_roots, read_text, tree
 from garra.config.keypath import KeyPath
-from garra.config.text import Node, find, find_member, line_and_column, parse
+from garra.config.text import Node, find, find_member, line_and_column
 from garra.errors import ConfigError
 
 
@@ -31,7 +31,7 @@ class Locator:
     def __init__(self, document: Document, env: Mapping[str, str]) -> None:
         self.root = document.file
         self.roots = include_roots(document.file, env)
-        self.start = _Spot(document.file, document.text, parse(document.text))
+        self.start = _Spot(document.file, document.text, tree(document.text, document.file))
 
     def place(self, path: KeyPath) -> str:
         """`file:line` of a key; of the nearest object around it where it is not written itself."""
@@ -74,7 +74,7 @@ class Locator:
             try:
                 file = include_file(path, spot.file, self.roots)
                 text = read_text(file)
+                parts.append(_Spot(file, text, tree(text, file)))
             except ConfigError:
                 continue
-            parts.append(_Spot(file, text, parse(text)))
         return parts

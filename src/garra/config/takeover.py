@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from garra.config.edit import backup, get_value, refuse_read_only, write_config
-from garra.config.includes import INCLUDE, Document, decode, read_document
+from garra.config.includes import INCLUDE, Document, decode, read_document, tree
 from garra.config.keypath import KeyPath, format_path
 from garra.config.load import OPENCLAW_FILE, Configuration, interpret, layered_env
 from garra.config.paths import Paths, expand, private_folder, write_private
@@ -84,6 +84,7 @@ def carry_out(takeover: Takeover, paths: Paths, env: Mapping[str, str], *, force
 def _flat(document: Document) -> str:
     """The text with everything that it includes put in its place, since includes may not lie elsewhere."""
     text = document.text
+    tree(text, document.file)  # raises where positions cannot be told
     raw = decode(text, document.file)
     if INCLUDE in raw:
         return json.dumps(document.data, ensure_ascii=False, indent=2) + "\n"
