@@ -1,6 +1,8 @@
 import pytest
 
 from garra.cli.main import run
+from garra.cli.serve_command import check_installed
+from garra.errors import ServeError
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
@@ -29,3 +31,12 @@ def test_a_model_that_is_not_there_is_told_without_a_traceback(capsys: pytest.Ca
     assert told.count("error:") == 1
     assert "/nowhere/model.gguf" in told
     assert "Traceback" not in told
+
+
+def test_parts_that_are_not_installed_are_named_with_the_command_that_installs_them() -> None:
+    with pytest.raises(ServeError, match=r"no_such_part.*pip install 'garra\[serve\]'"):
+        check_installed(("json", "no_such_part"))
+
+
+def test_every_part_that_is_needed_is_installed_here() -> None:
+    check_installed()

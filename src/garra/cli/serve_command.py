@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,7 +40,7 @@ def command(app: App, /, **options: Any) -> int:
 
     Keys also come from the environment variable VLLM_API_KEY, where other users of this machine cannot read them.
     """
-    _check_installed()
+    check_installed()
     from garra.serve.api.run import run, serve
 
     _log_to_stderr(options["log_level"])
@@ -48,8 +49,9 @@ def command(app: App, /, **options: Any) -> int:
     return run(lambda: serve(plan, teller))
 
 
-def _check_installed() -> None:
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+def check_installed(names: Sequence[str] = NEEDED) -> None:
+    """The server's parts are an extra of the package; say which are missing, and how to get them."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise ServeError(
             f"garra serve needs parts that are not installed ({', '.join(missing)}): pip install 'garra[serve]'"

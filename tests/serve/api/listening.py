@@ -9,16 +9,17 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from garra.serve.api.listening import bind
+from garra.serve.api.protocol import BoundedHeaders
 from garra.serve.api.server import Server, Stopping
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[int]:
+async def listening(app: ASGIApp, protocol: type[BoundedHeaders] = BoundedHeaders) -> AsyncIterator[int]:
     """The port that it listens on."""
     ready, stopping = asyncio.Event(), Stopping()
     sock = bind("127.0.0.1", 0)
     port: int = sock.getsockname()[1]
-    server = Server(app, stopping, grace_s=5, on_ready=ready.set)
+    server = Server(app, stopping, grace_s=5, on_ready=ready.set, protocol=protocol)
     task = asyncio.create_task(server.run_until_stopped(sock, asyncio.Event()))
     await ready.wait()
     try:

@@ -3,7 +3,9 @@ import json
 
 import pytest
 from tests.serve.api.doubles import PlayedEngine, app_over, client_of, saying
-from tests.serve.api.listening import listening
+from tests.serve.api.listening import listening, post
+
+from garra.serve.api.protocol import BoundedHeaders
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +52,57 @@ async def test_a_body_that_stops_coming_is_not_waited_for() -> None:
         writer.close()
 
     assert status.split()[1] == b"408"
+
+
+class Hasty(BoundedHeaders):
+    headers_s = 0.3
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /health HTTP/1.1\r\nhost: x\r\n"])
+async def test_headers_that_do_not_come_are_not_waited_for(beginning: bytes) -> None:
+    async with listening(app_over(PlayedEngine(saying("never"))), Hasty) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(beginning)
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_reply_may_take_longer_than_its_headers_and_the_connection_be_used_again() -> None:
+    engine = PlayedEngine(saying("one two three four five six"), gap_s=0.1)
+
+    async with listening(app_over(engine), Hasty) as port:
+        reader, writer = await post(port, "/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
+        async with asyncio.timeout(20):
+            assert b"five six" in await reader.readuntil(b'"metrics":null}')
+            writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert b"garra" in await reader.readuntil(b"}")
+        writer.close()
+
+
+async def test_headers_without_end_are_cut_off() -> None:
+    async with listening(app_over(PlayedEngine(saying("never")))) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(20):
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await send_headers_for_ever(reader, writer)
+        writer.close()
+
+
+async def send_headers_for_ever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"GET /health HTTP/1.1\r\n")
+    for number in range(100_000):
+        writer.write(b"x-%d: %s\r\n" % (number, b"y" * 1_000))
+        await writer.drain()
+    await reader.readexactly(1)
+
+
+async def test_a_large_body_that_comes_with_its_headers_is_no_large_header() -> None:
+    async with listening(app_over(PlayedEngine(saying("never")))) as port:
+        reader, writer = await post(port, "/tokenize", {"prompt": "a", "unknown": "x" * 2_000_000})
+        async with asyncio.timeout(20):
+            assert b'"count":1' in await reader.readuntil(b"}")
+        writer.close()
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])

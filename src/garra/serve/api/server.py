@@ -15,6 +15,8 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from garra.serve.api.protocol import BoundedHeaders
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -57,7 +59,15 @@ class Stopping:
 class Server(uvicorn.Server):
     """uvicorn, with our own signals and a word when it is ready."""
 
-    def __init__(self, app: ASGIApp, stopping: Stopping, *, grace_s: float, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        stopping: Stopping,
+        *,
+        grace_s: float,
+        on_ready: Callable[[], None],
+        protocol: type[BoundedHeaders] = BoundedHeaders,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -66,6 +76,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 lifespan="off",
                 loop="none",
+                http=protocol,
                 ws="none",
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=max(1, round(grace_s)),

@@ -60,5 +60,4 @@ class Guard:
 
 def free_mark(*texts: str) -> str:
     """A character that none of the texts holds."""
-    used = {char for text in texts for char in text if ord(char) >= _MARKS[0]}
-    return next(char for char in map(chr, _MARKS) if char not in used)
+    return next(mark for mark in map(chr, _MARKS) if not any(mark in text for text in texts))
