@@ -195,16 +195,18 @@ def compare(streams: int, rate: float, seconds: float, runs: int) -> None:
     print(f"{streams} streams, {rate:g} tokens/s each, {seconds:g} s; medians of {runs}")
     titles = ("import", "+1 request", "streams CPU", "us/token", "lag p50", "lag p99")
     print(f"{'client':15s}" + "".join(f"{title:>13s}" for title in titles))
-    for peer, (module, _) in PEERS.items():
-        if importlib.util.find_spec(module.partition(".")[0]) is None:
-            print(f"{peer:15s}  not installed")
-            continue
-        print(row(peer, bare, streams=streams, rate=rate, seconds=seconds, runs=runs), flush=True)
+    here = {peer: importlib.util.find_spec(module.partition(".")[0]) is not None for peer, (module, _) in PEERS.items()}
+    present = [peer for peer, found in here.items() if found]
+    # In turns, so that another load on the machine falls on all of them.
+    first = [{peer: run(peer, streams=1, rate=1000, seconds=0.001) for peer in present} for _ in range(max(runs, 5))]
+    many = [{peer: run(peer, streams=streams, rate=rate, seconds=seconds) for peer in present} for _ in range(runs)]
+    for peer, found in here.items():
+        cells = row([turn[peer] for turn in first], [turn[peer] for turn in many], bare) if found else "  not installed"
+        print(f"{peer:15s}{cells}")
 
 
-def row(peer: str, bare: float, *, streams: int, rate: float, seconds: float, runs: int) -> str:
-    first = [run(peer, streams=1, rate=1000, seconds=0.001) for _ in range(max(runs, 5))]
-    many = [run(peer, streams=streams, rate=rate, seconds=seconds) for _ in range(runs)]
+def row(first: list[dict[str, float]], many: list[dict[str, float]], bare: float) -> str:
+    """One peer's medians."""
     cpu, tokens = _median(many, "stream_s"), _median(many, "tokens")
     cells = (
         f"{_median(first, 'import_s') - bare:.3f} s",
@@ -214,7 +216,7 @@ def row(peer: str, bare: float, *, streams: int, rate: float, seconds: float, ru
         f"{_median(many, 'p50_ms'):.1f} ms",
         f"{_median(many, 'p99_ms'):.1f} ms",
     )
-    return f"{peer:15s}" + "".join(f"{cell:>13s}" for cell in cells)
+    return "".join(f"{cell:>13s}" for cell in cells)
 
 
 def _median(results: list[dict[str, float]], key: str) -> float:
