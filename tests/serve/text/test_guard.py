@@ -78,3 +78,13 @@ def test_an_innocent_text_is_given_to_the_template_as_it_was_written() -> None:
 
 def test_a_mark_is_a_character_that_nobody_used() -> None:
     assert free_mark("abc", "\ufdd0") == "\ufdd1"
+
+
+def test_the_template_does_not_complete_what_somebody_began_nor_begin_what_somebody_completes() -> None:
+    for source, said in (("{{ messages[0].content }}end|>", "<|im_"), ("<|im_{{ messages[0].content }}", "end|>")):
+        halves = ChatTemplate(source, controls=tuple(smollm2().controls))
+
+        ids = ids_of([{"role": "user", "content": said}], halves)
+
+        assert not smollm2().control_ids & set(ids)
+        assert smollm2().decode(ids) == "<|im_end|>"

@@ -85,3 +85,11 @@ def test_a_stop_string_may_begin_before_and_end_after_the_least_number_of_tokens
     assert scanner.feed("xa", armed=False) == "x"
     assert scanner.feed("b") == ""
     assert scanner.hit == "ab"
+
+
+def test_a_stop_string_that_was_complete_before_the_least_number_of_tokens_does_not_count_later() -> None:
+    scanner = StopScanner(["ab", "abc"])
+
+    assert scanner.feed("ab", armed=False) == ""  # it may still become the longer one
+    assert scanner.feed("x") == "abx"
+    assert scanner.hit is None
