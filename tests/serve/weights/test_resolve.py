@@ -48,6 +48,7 @@ async def test_a_folder_with_safetensors_says_what_is_wanted(tmp_path: Path, tol
         await resolve(str(tmp_path), cache=tmp_path, progress=told)
 
 
+@pytest.mark.live
 async def test_an_openvino_folder_is_read_from_its_json_files(tmp_path: Path, told: Told) -> None:
     for name in ("openvino_model.xml", "openvino_model.bin", "tokenizer.json"):
         (tmp_path / name).write_text("{}")

@@ -38,7 +38,7 @@ class Batch:
 
     def __init__(self, load: Load) -> None:
         self._eos = load.eos_token_ids
-        tokenizer = openvino_genai.Tokenizer(load.prover or load.path)
+        tokenizer = openvino_genai.Tokenizer(load.tokenizer)
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(
             load.path, tokenizer, _scheduler(load.kv_blocks), "CPU", **load.properties
         )
@@ -134,7 +134,11 @@ class Batch:
             self._refused.append(Refused(id_, "The engine's cache is full. Send the request again.", False))
 
     def _recover(self, error: RuntimeError) -> None:
-        """After a failed step every later one fails too, until all requests have left."""
+        """After a failed step every later one fails too, until all requests have left. That may be done while no other
+        request has a structure: otherwise the engine frees its memory twice, and this process had better end."""
+        innocent = [live for live in self._live.values() if live.generated]
+        if any(live.add.sampling.structure for live in innocent):
+            raise error
         before, self._live = self._live, {}
         for live in before.values():
             live.handle.cancel()
@@ -143,8 +147,6 @@ class Batch:
         for live in before.values():
             if live in suspects or not suspects:
                 self._refused.append(_blamed(live, error, alone=len(suspects) == 1))
-            elif live.add.sampling.structure:
-                self._refused.append(Refused(live.add.id, _INTERRUPTED, False))
             else:
                 self._start(live.add, live.generated)
 
@@ -152,12 +154,6 @@ class Batch:
         """What was cancelled leaves the cache with the next step, even when nobody else is there."""
         if not self._live:
             self._pipeline.step()
-
-
-_INTERRUPTED = (
-    "Another request's grammar stopped the engine, and a reply with a structure cannot be taken up in the middle. "
-    "Send the request again."
-)
 
 
 def _blamed(live: _Live, error: RuntimeError, *, alone: bool) -> Refused:

@@ -15,6 +15,7 @@ class Load(Struct, frozen=True, tag="load"):
     """The first message to the worker. `prover` is a tiny model with the same tokens, to try grammars on; may be ''."""
 
     path: str
+    tokenizer: str
     prover: str
     kv_blocks: int
     properties: dict[str, str | int | bool]

@@ -64,7 +64,9 @@ def _load(weights: Weights, capacity: Capacity, *, exact: bool) -> Load:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         }
     prover = "" if weights.prover is None else str(weights.prover)
-    return Load(str(weights.path), prover, capacity.kv_blocks, properties, weights.eos_token_ids)
+    # A GGUF file's tokens are in the tiny model too, and are read much faster there.
+    tokenizer = prover if prover and weights.vocab is not None else str(weights.path)
+    return Load(str(weights.path), tokenizer, prover, capacity.kv_blocks, properties, weights.eos_token_ids)
 
 
 async def _version(worker: WorkerProcess, weights: Weights) -> str:

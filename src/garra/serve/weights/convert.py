@@ -1,8 +1,9 @@
 """The process that brings a GGUF file into the engine's own form.
 
-`python -m garra.serve.weights.convert SOURCE FOLDER FORM`, with FORM one of "f16", "q8_0" and "tokens".
+`python -m garra.serve.weights.convert SOURCE FOLDER FORM`, with FORM one of "f16", "q8_0" and "tokens"; or
+with a vocabulary's size for SOURCE and "size" for FORM.
 In a process of its own, since it needs the engine and much memory, for once. Writes FOLDER/prover always, and the model
-in FOLDER unless FORM is "tokens". Whoever starts it makes the folder, and moves it to its place when all is there.
+in FOLDER when FORM says how. Whoever starts it makes the folder, and moves it to its place when all is there.
 """
 
 import sys
@@ -12,7 +13,7 @@ import openvino_genai  # type: ignore[import-untyped]
 
 from garra.errors import ServeError
 from garra.serve.weights.gguf_header import read_header
-from garra.serve.weights.gguf_write import write_converted, write_tiny
+from garra.serve.weights.gguf_write import write_converted, write_tiny, write_tiny_of_size
 
 _SAVE = {"enable_save_ov_model": True}
 
@@ -21,13 +22,15 @@ def main() -> int:
     source, folder, form = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
-        header = read_header(source)
         prover = folder / "prover"
         prover.mkdir()
-        write_tiny(header, prover / "model.gguf")
+        if form == "size":
+            write_tiny_of_size(int(str(source)), prover / "model.gguf")
+        else:
+            write_tiny(read_header(source), prover / "model.gguf")
         _save(prover / "model.gguf", None)
         if form in ("f16", "q8_0"):
-            write_converted(header, folder / "model.gguf", "f16" if form == "f16" else "q8_0")
+            write_converted(read_header(source), folder / "model.gguf", "f16" if form == "f16" else "q8_0")
             _save(folder / "model.gguf", openvino_genai.Tokenizer(prover))
     except (RuntimeError, OSError, ServeError) as error:
         print(str(error).strip().splitlines()[-1], file=sys.stderr)

@@ -52,9 +52,29 @@ def write_converted(header: Header, target: Path, form: Form) -> None:
 
 def write_tiny(header: Header, target: Path) -> None:
     """Write a model of one layer of zeros with the tokens of `header`: it computes nothing, but knows the tokens."""
-    rows = _tiny_rows(len(header.metadata["tokenizer.ggml.tokens"]))
-    with header.path.open("rb") as source, target.open("wb") as out:
-        out.write(_head([*_tiny_entries(), *_copied(header, source, only="tokenizer.")], rows))
+    with header.path.open("rb") as source:
+        tokens = list(_copied(header, source, only="tokenizer."))
+    _write_tiny(tokens, len(header.metadata["tokenizer.ggml.tokens"]), target)
+
+
+def write_tiny_of_size(vocab_size: int, target: Path) -> None:
+    """The same with made-up tokens, for a model whose own tokenizer is used beside it."""
+    names = [f"t{number}" for number in range(vocab_size)]
+    tokens = [
+        _text("tokenizer.ggml.model", "gpt2"),
+        _text("tokenizer.ggml.pre", "smollm"),
+        _texts("tokenizer.ggml.tokens", names),
+        _texts("tokenizer.ggml.merges", ["t 0"]),
+        _types("tokenizer.ggml.token_type", vocab_size),
+        *(_u32(f"tokenizer.ggml.{role}_token_id", 0) for role in ("bos", "eos", "unknown", "padding")),
+    ]
+    _write_tiny(tokens, vocab_size, target)
+
+
+def _write_tiny(tokens: list[bytes], vocab_size: int, target: Path) -> None:
+    rows = _tiny_rows(vocab_size)
+    with target.open("wb") as out:
+        out.write(_head([*_tiny_entries(), *tokens], rows))
         for row in rows:
             _pad(out)
             out.write(b"\0" * row.size)
@@ -120,6 +140,15 @@ def _f32(key: str, value: float) -> bytes:
 
 def _text(key: str, value: str) -> bytes:
     return _string(key) + struct.pack("<I", 8) + _string(value)
+
+
+def _texts(key: str, values: list[str]) -> bytes:
+    return _string(key) + struct.pack("<IIQ", 9, 8, len(values)) + b"".join(map(_string, values))
+
+
+def _types(key: str, count: int) -> bytes:
+    """One control token, and all others normal."""
+    return _string(key) + struct.pack("<IIQ", 9, 5, count) + struct.pack("<i", 3) + struct.pack("<i", 1) * (count - 1)
 
 
 def _pad(out: IO[bytes]) -> None:

@@ -36,14 +36,28 @@ async def prepared(header: Header, form: Form | None, cache: Path, progress: Pro
     """The folder with the conversion of this file; `prover` is in it always, the model when there is a `form`."""
     digest = await sha256_of(header.path, cache)
     shape = form or "tokens"
-    name = f"{header.path.stem}-{digest[:16]}-{shape}-v{CONVERTER_VERSION}-{version('openvino-genai')}"
-    folder = cache / "converted" / name
-    if _is_whole(folder):
-        return folder
-    async with locked(cache / "converted" / f".{name}.lock", progress, "preparing this model"):
-        if not _is_whole(folder):
-            await _make(header.path, shape, folder, progress)
+    folder = cache / "converted" / f"{header.path.stem}-{digest[:16]}-{shape}-{_maker()}"
+    await _ensure(str(header.path), shape, folder, progress)
     return folder
+
+
+async def prover_of_size(vocab_size: int, cache: Path, progress: Progress) -> Path:
+    """The tiny model for an OpenVINO folder, which brings its own tokenizer: only the count of tokens matters."""
+    folder = cache / "converted" / f"tokens-{vocab_size}-{_maker()}"
+    await _ensure(str(vocab_size), "size", folder, progress)
+    return folder / "prover"
+
+
+def _maker() -> str:
+    return f"v{CONVERTER_VERSION}-{version('openvino-genai')}"
+
+
+async def _ensure(source: str, shape: str, folder: Path, progress: Progress) -> None:
+    if _is_whole(folder):
+        return
+    async with locked(folder.with_name(f".{folder.name}.lock"), progress, "preparing this model"):
+        if not _is_whole(folder):
+            await _make(source, shape, folder, progress)
 
 
 def _is_whole(folder: Path) -> bool:
@@ -54,13 +68,14 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-async def _make(source: Path, shape: str, folder: Path, progress: Progress) -> None:
-    progress.say(f"Preparing {source.name} for the engine; this is done once.")
+async def _make(source: str, shape: str, folder: Path, progress: Progress) -> None:
+    what = "what tries grammars" if shape == "size" else Path(source).name
+    progress.say(f"Preparing {what} for the engine; this is done once.")
     fresh = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
         await _run(source, fresh, shape)
         files = {str(path.relative_to(fresh)): path.stat().st_size for path in fresh.rglob("*") if path.is_file()}
-        (fresh / _MANIFEST).write_bytes(msgspec.json.encode(Manifest(str(source), files)))
+        (fresh / _MANIFEST).write_bytes(msgspec.json.encode(Manifest(source, files)))
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         fresh.rename(folder)
     except OSError as error:
@@ -69,9 +84,9 @@ async def _make(source: Path, shape: str, folder: Path, progress: Progress) -> N
         await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
 
 
-async def _run(source: Path, folder: Path, shape: str) -> None:
+async def _run(source: str, folder: Path, shape: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "garra.serve.weights.convert", str(source), str(folder), shape),
+        *(sys.executable, "-m", "garra.serve.weights.convert", source, str(folder), shape),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

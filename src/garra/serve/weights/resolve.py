@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from garra.errors import ServeError
 from garra.serve.weights.base import Progress, Weights
 from garra.serve.weights.default_model import ALIASES, NAME, fetch_default
@@ -13,7 +15,7 @@ from garra.serve.weights.gguf_header import read_header
 from garra.serve.weights.gguf_model import check_model, conversion, weights_of
 from garra.serve.weights.ir_folder import MODEL_FILE, weights_of_ir
 from garra.serve.weights.machine import memory_bytes
-from garra.serve.weights.prepared import prepared
+from garra.serve.weights.prepared import prepared, prover_of_size
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _PART = re.compile(r"-\d{5}-of-\d{5}$")
@@ -26,7 +28,8 @@ async def resolve_weights(model: str, *, cache: Path, progress: Progress) -> Wei
         return await _from_gguf(await fetch_default(cache, progress), NAME, cache, progress)
     place = _find(model, os.environ)
     if place.is_dir():
-        return weights_of_ir(place)
+        weights = weights_of_ir(place)
+        return msgspec.structs.replace(weights, prover=await prover_of_size(weights.vocab_size, cache, progress))
     return await _from_gguf(place, _QUANTISATION.sub("", place.stem), cache, progress)
 
 
