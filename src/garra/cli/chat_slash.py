@@ -94,7 +94,7 @@ async def _status(chat: "Chat") -> None:
         share = f" ({100 * used / chosen.window:.0f}% of the window)" if chosen.window else ""
         cached = f", {usage.cached_tokens:,} of them cached" if usage.cached_tokens is not None else ""
         chat.say(f"tokens    {used:,}{share}; the last prompt had {usage.prompt_tokens:,}{cached}")
-    chat.say(f"folder    {chat.room.workspace()}")
+    chat.say(f"folder    {chat.room.workspace(chat.key)}")
 
 
 async def _stop(chat: "Chat") -> None:

@@ -54,6 +54,7 @@ async def start_embedded(app: App, plan: Plan) -> AsyncGenerator[Embedded]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "garra", "serve", "--host", plan.host, "--port", str(plan.port)),
         *("--ready-fd", str(child_end), "--stop-with-parent", "--quiet"),
+        *("--shutdown-timeout", str(STOP_LIMIT_S / 2)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         pass_fds=(child_end,),

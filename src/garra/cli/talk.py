@@ -12,6 +12,7 @@ from garra.agent.prompt import Limits
 from garra.agent.turn import Turn
 from garra.cli.app import App
 from garra.models.models import Models
+from garra.sessions.keys import agent_of
 from garra.sessions.store import Store
 from garra.tools.approval import Approver, nobody
 from garra.tools.toolbox import Toolbox, default_toolbox
@@ -32,34 +33,38 @@ class Room(msgspec.Struct, frozen=True):
     def toolbox(self, key: str, approve: Approver = nobody) -> Toolbox:
         """The tools for one session. Whoever asks closes it: background jobs live as long as it does."""
         configuration = self.app.configuration
-        return default_toolbox(configuration, workspace=self.workspace(), session_key=key, approve=approve)
+        return default_toolbox(configuration, workspace=self.workspace(key), session_key=key, approve=approve)
 
-    def workspace(self) -> Path:
-        """The working folder, made where it is not there yet."""
+    def workspace(self, key: str) -> Path:
+        """The working folder of the session's agent, made where it is not there yet."""
         from garra.config.paths import private_folder
 
-        folder = self.app.configuration.workspace()
+        folder = self.app.configuration.workspace(agent_of(key))
         if not folder.is_dir():
             private_folder(folder)
         return folder
 
     async def turn(self, key: str, toolbox: Toolbox, model: "str | Chosen | None" = None) -> Turn:
         """A turn in a session, on the model asked for or else the configured one."""
-        configuration = self.app.configuration
-        defaults = configuration.config.agents.defaults
-        chosen = await self.models.choose(model) if model is None or isinstance(model, str) else model
+        configuration, agent = self.app.configuration, agent_of(key)
+        own, shared = configuration.agent(agent), configuration.config.agents.defaults
+        file_chars = own.bootstrap_max_chars or shared.bootstrap_max_chars
+        total_chars = own.bootstrap_total_max_chars or shared.bootstrap_total_max_chars
+        timeout_s = shared.timeout_seconds if own.timeout_seconds is None else own.timeout_seconds
+        if model is None or isinstance(model, str):
+            model = await self.models.choose(model, agent)
         return Turn(
             store=self.store,
             models=self.models,
             http=self.http,
-            chosen=chosen,
+            chosen=model,
             toolbox=toolbox,
             key=key,
-            workspace=self.workspace(),
+            workspace=self.workspace(key),
             state=configuration.paths.state,
-            limits=Limits(defaults.bootstrap_max_chars, defaults.bootstrap_total_max_chars),
-            max_steps=defaults.max_steps,
-            timeout_s=defaults.timeout_seconds,
+            limits=Limits(file_chars, total_chars),
+            max_steps=own.max_steps or shared.max_steps,
+            timeout_s=timeout_s,
         )
 
 
