@@ -86,7 +86,7 @@ async def _introduce(app: App, embedded: "Embedded | None") -> None:
 
 def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedded: "Embedded | None") -> "list[str]":
     version = f", version {able.version}" if able.version else ""
-    who = f"embedded, started here (process {embedded.pid})" if embedded else "already running"
+    who = f"embedded, started here as process {embedded.pid}" if embedded else "already running"
     window = f"{chosen.window:,} tokens" if chosen.window else "not told by the server"
     return [
         f"Server      {view.base_url} ({who}{version})",
