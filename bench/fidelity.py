@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino  # type: ignore[import-untyped]
-import openvino_genai  # type: ignore[import-untyped]
 
+from garra.serve.engines.silent_openvino import openvino, openvino_genai
 from garra.serve.weights.gguf_header import read_header
 from garra.serve.weights.gguf_write import write_converted
 

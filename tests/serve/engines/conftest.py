@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.serve.model_cache import CACHE
 
 from garra.serve.engines.openvino import EngineSettings, OpenVinoEngine, start
 from garra.serve.weights import Weights, resolve
 from garra.serve.weights.progress import ConsoleProgress
+from tests.serve.model_cache import CACHE
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.serve.model_cache import CACHE
 
 from garra.errors import ServeError
 from garra.serve.engines import TokenRequest
 from garra.serve.engines.openvino import EngineSettings, start
 from garra.serve.weights import Weights
+from tests.serve.model_cache import CACHE
 
 from .drive import greedy, whole
 

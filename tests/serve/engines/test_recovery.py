@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.serve.model_cache import CACHE
 
 from garra.errors import RequestRefused
 from garra.serve.engines import Sampling, Structure, TokenRequest
@@ -15,6 +14,7 @@ from garra.serve.engines.openvino import EngineSettings, OpenVinoEngine, start
 from garra.serve.weights import Weights
 from garra.serve.weights.prepared import prover_of_size
 from garra.serve.weights.progress import ConsoleProgress
+from tests.serve.model_cache import CACHE
 
 from .drive import greedy, whole
 

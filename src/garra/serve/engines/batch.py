@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import openvino  # type: ignore[import-untyped]
-import openvino_genai  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from garra.serve.engines.base import Finish, Sampling, Structure
 from garra.serve.engines.generation import generation_config
 from garra.serve.engines.messages import Add, Cancel, Load, Piece, Refused, Step, ToWorker
 from garra.serve.engines.prover import Prover, explained
+from garra.serve.engines.silent_openvino import openvino, openvino_genai
 
 _CHUNK_TOKENS = 512
 _FINISH: dict[openvino_genai.GenerationFinishReason, Finish] = {

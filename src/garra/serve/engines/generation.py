@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-import openvino_genai  # type: ignore[import-untyped]
-
 from garra.serve.engines.base import Sampling, Structure
+from garra.serve.engines.silent_openvino import openvino_genai
 
 GREEDY_BELOW = 1e-5
 

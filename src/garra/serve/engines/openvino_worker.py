@@ -23,8 +23,6 @@ def main() -> int:
     _die_with(parent)
     # Ctrl-C in a terminal reaches the whole group: the server decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # OpenVINO's tools would report their use; nothing of them is used here, and nothing may be.
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     with socket.socket(fileno=int(sys.argv[1])) as pipe:
         try:
             _Worker(pipe).run()

@@ -9,11 +9,10 @@ import re
 from collections import OrderedDict
 
 import numpy as np
-import openvino  # type: ignore[import-untyped]
-import openvino_genai  # type: ignore[import-untyped]
 
 from garra.serve.engines.base import Structure
 from garra.serve.engines.generation import structured_output
+from garra.serve.engines.silent_openvino import openvino, openvino_genai
 
 REMEMBERED = 1024
 # "[22:04:47] /build/…/json_schema_converter.cc:898: "

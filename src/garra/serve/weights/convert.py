@@ -9,9 +9,8 @@ in FOLDER when FORM says how. Whoever starts it makes the folder, and moves it t
 import sys
 from pathlib import Path
 
-import openvino_genai  # type: ignore[import-untyped]
-
 from garra.errors import ServeError
+from garra.serve.engines.silent_openvino import openvino_genai
 from garra.serve.weights.gguf_header import read_header
 from garra.serve.weights.gguf_write import write_converted, write_tiny, write_tiny_of_size
 
@@ -20,7 +19,6 @@ _SAVE = {"enable_save_ov_model": True}
 
 def main() -> int:
     source, folder, form = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
         prover = folder / "prover"
         prover.mkdir()
