@@ -11,7 +11,7 @@ ROOTS = ("src", "tests", "bench")
 def functions(path: Path) -> list[tuple[int, str]]:
     tree = ast.parse(path.read_text())
     defs = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    return [(_lines(node), f"{path}:{node.lineno} {node.name}") for node in defs]
+    return [(_lines(node), f"{path.name}:{node.lineno} {node.name}") for node in defs]
 
 
 def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

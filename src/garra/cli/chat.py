@@ -5,11 +5,11 @@ A failing turn is shown and the conversation goes on; Ctrl-C while a reply runs 
 
 import asyncio
 import signal
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 
 from garra.agent.loop import run_turn
 from garra.cli.approve import asker
-from garra.cli.chat_input import Lines
+from garra.cli.chat_input import Lines, quiet_keys
 from garra.cli.chat_slash import run_slash
 from garra.cli.show import RED, Printer
 from garra.cli.talk import Room
@@ -68,7 +68,8 @@ class Chat:
         if self._lines.interactive:
             loop.add_signal_handler(signal.SIGINT, task.cancel)
         try:
-            await asyncio.wait([task])
+            with quiet_keys() if self._lines.interactive else nullcontext():
+                await asyncio.wait([task])
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.wait([task])

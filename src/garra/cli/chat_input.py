@@ -1,7 +1,8 @@
 """Where the lines of a conversation come from: a person at a terminal, or a pipe."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -73,6 +74,23 @@ class TerminalLines:
             prompt_continuation="...> ",
             mouse_support=False,
         )
+
+
+@contextmanager
+def quiet_keys() -> Iterator[None]:
+    """Keep keys that are typed meanwhile from showing between the words of a reply. Ctrl-C still acts."""
+    import sys
+    import termios
+
+    handle = sys.stdin.fileno()
+    before = termios.tcgetattr(handle)
+    silent = termios.tcgetattr(handle)
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(handle, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(handle, termios.TCSANOW, before)
 
 
 def _slash_completer() -> "Completer":

@@ -80,6 +80,7 @@ async def _current(chat: "Chat") -> str | None:
 
 
 async def _status(chat: "Chat") -> None:
+    from garra.cli.show import tools_in_words
     from garra.sessions.entries import Said
 
     chosen = await chat.room.models.choose(chat.model)
@@ -87,7 +88,7 @@ async def _status(chat: "Chat") -> None:
     entries = await chat.room.store.entries(chat.key)
     usage = next((e.item.usage for e in reversed(entries) if isinstance(e.item, Said) and e.item.usage), None)
     chat.say(f"model     {chosen.ref} at {chosen.endpoint.base_url}{_window(chosen.window)}")
-    chat.say(f"can do    tools: {able.tools}, structured output: {'yes' if able.structured else 'no'}")
+    chat.say(f"tools     {tools_in_words(able)}")
     chat.say(f"session   {chat.key}, {sum(isinstance(e.item, Said) for e in entries)} messages")
     if usage:
         used = usage.prompt_tokens + usage.completion_tokens

@@ -5,6 +5,7 @@ import sys
 from typing import TextIO
 
 from garra.agent.events import Notice, ToolFinished, ToolStarted, TurnEvent
+from garra.models.catalogue import Capabilities
 from garra.wire.events import ReasoningDelta, TextDelta
 from garra.wire.messages import ToolCall, ToolResult
 
@@ -55,6 +56,16 @@ class Printer:
             self.out.write("\n")
             self.out.flush()
             self._at_line_start = True
+
+
+def tools_in_words(able: Capabilities) -> str:
+    """How tools are called on this server, as found out by trying."""
+    if able.tools == "native":
+        return "yes: the server takes `tools` (tried)"
+    if able.tools == "refused":
+        how = "held to their schemas" if able.structured else "read from the text"
+        return f"yes: described in the prompt and {how}; the server refuses `tools` (tried)"
+    return f"not known: {able.reason}"
 
 
 def describe(call: ToolCall) -> str:

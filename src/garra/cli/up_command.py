@@ -85,6 +85,8 @@ async def _introduce(app: App, embedded: "Embedded | None") -> None:
 
 
 def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedded: "Embedded | None") -> "list[str]":
+    from garra.cli.show import tools_in_words
+
     version = f", version {able.version}" if able.version else ""
     who = f"embedded, started here as process {embedded.pid}" if embedded else "already running"
     window = f"{chosen.window:,} tokens" if chosen.window else "not told by the server"
@@ -92,18 +94,9 @@ def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedd
         f"Server      {view.base_url} ({who}{version})",
         f"Model       {chosen.ref}",
         f"Window      {window}",
-        f"Tools       {_tools(able)}",
+        f"Tools       {tools_in_words(able)}",
         f"Structured  {'yes: replies can be held to a schema' if able.structured else 'no'} (tried)",
     ]
-
-
-def _tools(able: "Capabilities") -> str:
-    if able.tools == "native":
-        return "yes: the server takes `tools` (tried)"
-    if able.tools == "refused":
-        how = "their calls held to a schema" if able.structured else "their calls read from the text"
-        return f"yes: described in the prompt, {how}, since the server refuses `tools` (tried)"
-    return f"not known: {able.reason}"
 
 
 async def _hello(room: "Room", chosen: "Chosen") -> None:

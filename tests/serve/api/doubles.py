@@ -10,12 +10,12 @@ from typing import Any
 import httpx2
 from msgspec import Struct
 from starlette.applications import Starlette
-from tests.serve.vocabulary import IM_END, smollm2, smollm2_template
 
 from garra.errors import GarraError
 from garra.serve.api.app import create_app
 from garra.serve.api.settings import Settings
 from garra.serve.engines.base import EngineInfo, Finish, TokenChunk, TokenRequest
+from tests.serve.vocabulary import IM_END, smollm2, smollm2_template
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 Play = Callable[[TokenRequest], Sequence[int]]

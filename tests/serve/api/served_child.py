@@ -7,13 +7,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.serve.api.doubles import PlayedEngine
-from tests.serve.vocabulary import IM_END, smollm2, smollm2_template
-
 from garra.cli.serve_command import _Terminal
 from garra.errors import GarraError
 from garra.serve.api.run import Parts, Plan, Teller, run, serve
 from garra.serve.weights.base import Weights
+from tests.serve.api.doubles import PlayedEngine
+from tests.serve.vocabulary import IM_END, smollm2, smollm2_template
 
 
 async def load(plan: Plan, teller: Teller) -> Parts:

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.serve.api.doubles import PlayedEngine, app_over, client_of, endless, frames_of, saying
-from tests.serve.vocabulary import IM_END, IM_START, smollm2, writable
 
 from garra.errors import ContextOverflow, RequestRefused, ServeError, ServerBusy
 from garra.serve.engines.base import Structure
+from tests.serve.api.doubles import PlayedEngine, app_over, client_of, endless, frames_of, saying
+from tests.serve.vocabulary import IM_END, IM_START, smollm2, writable
 
 pytestmark = pytest.mark.anyio
 

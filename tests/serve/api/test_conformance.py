@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.serve.api.doubles import PlayedEngine, Recording, app_over, client_of, frames_of, recording, saying, shape
 from tests.serve.vocabulary import IM_END, smollm2
 

@@ -2,6 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from tests.serve.api.doubles import PlayedEngine, app_over, endless, saying
 from tests.serve.api.listening import listening, post
 

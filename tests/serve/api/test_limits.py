@@ -2,10 +2,10 @@ import asyncio
 import json
 
 import pytest
-from tests.serve.api.doubles import PlayedEngine, app_over, client_of, saying
-from tests.serve.api.listening import listening, post
 
 from garra.serve.api.protocol import BoundedHeaders
+from tests.serve.api.doubles import PlayedEngine, app_over, client_of, saying
+from tests.serve.api.listening import listening, post
 
 pytestmark = pytest.mark.anyio
 

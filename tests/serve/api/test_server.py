@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import Struct
+
 from tests.serve.api.listening import post
 
 pytestmark = pytest.mark.anyio

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from tests.serve.api.doubles import PlayedEngine, app_over, client_of, saying
 
 pytestmark = pytest.mark.anyio

@@ -1,8 +1,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.serve.vocabulary import IM_END, smollm2, writable
 
 from garra.serve.text.detokenizer import detokenizer
+from tests.serve.vocabulary import IM_END, smollm2, writable
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40).filter(writable)
 

@@ -2,10 +2,10 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.serve.vocabulary import IM_END, IM_START, smollm2, smollm2_template
 
 from garra.serve.text.guard import Guard, free_mark
 from garra.serve.text.template import ChatTemplate, Conversation
+from tests.serve.vocabulary import IM_END, IM_START, smollm2, smollm2_template
 
 PARTS = st.sampled_from(
     [

@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from tests.serve.vocabulary import smollm2_template
 
 from garra.errors import RequestRefused, ServeError
 from garra.serve.text.conversation import conversation_of
 from garra.serve.text.template import ChatTemplate, Conversation
+from tests.serve.vocabulary import smollm2_template
 
 
 def render(source: str, **conversation: Any) -> str:

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.serve.vocabulary import smollm2, smollm2_vocab, writable
 
 from garra.errors import ServeError
 from garra.serve.text.tokenizer import Tokenizer
 from garra.serve.text.vocab import tokenizer_of
 from garra.serve.weights.base import GgufVocab
+from tests.serve.vocabulary import smollm2, smollm2_vocab, writable
 
 CASES = json.loads((Path(__file__).parent / "smollm2-ids.json").read_text())["cases"]
 

@@ -18,7 +18,7 @@ from garra.serve.api.settings import Settings
 from garra.serve.engines import Engine, start_openvino
 from garra.serve.text.template import ChatTemplate
 from garra.serve.text.tokenizer import Tokenizer, load_tokenizer
-from garra.serve.weights import Progress, Weights, resolve
+from garra.serve.weights import Progress, Weights, default_model, resolve
 
 T = TypeVar("T")
 
@@ -163,7 +163,8 @@ def generation_defaults(folder: Path) -> dict[str, Any]:
 
 def _settings(plan: Plan, weights: Weights) -> Settings:
     folder = weights.source if weights.source.is_dir() else weights.source.parent
-    defaults = generation_defaults(folder)
+    defaults = dict(default_model.SAMPLING) if weights.source.name == default_model.FILE else {}
+    defaults |= generation_defaults(folder)
     return Settings(names=plan.names or (weights.name,), root=weights.name, api_keys=plan.api_keys, defaults=defaults)
 
 

