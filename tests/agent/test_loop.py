@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from garra.agent.events import Accepted, Notice, ToolFinished, ToolStarted, TurnFinished
+from garra.agent.loop import run_turn
 from garra.agent.prompt import unstamped
-from garra.errors import ContextOverflow, ModelError, ModelNotFound, StepLimit, StreamBroken, TimeLimit
+from garra.errors import (
+    ContextOverflow,
+    ModelError,
+    ModelNotFound,
+    ModelUnreachable,
+    StepLimit,
+    StreamBroken,
+    TimeLimit,
+)
 from garra.sessions.entries import Failed, Head, Said
 from garra.testing import Answer, Call, Failure, ScriptedModel, Step, Thought
 from garra.tools.approval import ApprovalRequest, Decision
@@ -185,7 +194,7 @@ async def test_the_time_limit_ends_a_turn_whose_tool_hangs_and_every_call_is_ans
         await desk.say("and now?")
 
         roles = [message["role"] for message in desk.sent()[-1]["messages"]]
-        assert roles == ["system", "user", "assistant", "tool", "user"]
+        assert roles == ["system", "user", "assistant", "tool", "assistant", "user"]
 
 
 async def test_a_cancelled_reply_ends_at_the_server_and_is_kept_marked(sit: Sit) -> None:
@@ -271,6 +280,40 @@ async def test_what_cannot_fit_is_refused_with_the_numbers_before_anything_is_se
             await desk.say("word " * 2_500)
 
         assert desk.sent() == []
+
+
+async def test_a_message_too_long_to_send_does_not_stand_in_the_way_of_the_next_one(sit: Sit) -> None:
+    async with ScriptedModel(["Fine."], max_model_len=2_000) as server, sit(server) as desk:
+        with pytest.raises(ContextOverflow):
+            await desk.say("word " * 2_500)
+        await desk.say("shorter")
+
+        [sent] = desk.sent()
+        assert [message["role"] for message in sent["messages"]] == ["system", "user"]
+        assert len(await desk.stored()) == 3  # it is kept all the same
+
+
+async def test_a_message_without_a_reply_is_followed_by_a_word_that_there_was_none(sit: Sit) -> None:
+    async with ScriptedModel([Failure(500, "broken"), "Fine."]) as server, sit(server) as desk:
+        with pytest.raises(ModelError):
+            await desk.say("first")
+        await desk.say("second")
+
+        roles = [message["role"] for message in desk.sent()[-1]["messages"]]
+        assert roles == ["system", "user", "assistant", "user"]
+
+
+async def test_a_message_is_kept_when_the_server_is_gone_before_the_turn_begins(sit: Sit) -> None:
+    async with ScriptedModel(["never"]) as server, sit(server) as desk:
+        toolbox = desk.room.toolbox(KEY)
+        turn = await desk.room.turn(KEY, toolbox)
+        await server.stop()
+        with pytest.raises(ModelUnreachable, match="curl"):
+            [event async for event in run_turn(turn, "do not lose me")]
+        await toolbox.close()
+
+        [kept] = await desk.stored()
+        assert unstamped(str(getattr(kept, "content", ""))) == "do not lose me"
 
 
 async def test_two_turns_in_one_session_never_overlap(sit: Sit) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from garra.sessions.entries import Entry, Failed, Head, Item, NewEntry, Said, Status, Unknown
 from garra.sessions.store import Store
-from garra.sessions.transcript import head, history, interrupted_result, mend, open_calls
+from garra.sessions.transcript import NO_REPLY, head, history, interrupted_result, mend, open_calls
 from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, User
 
 READ = ToolCall("c1", "read", '{"path": "a"}')
@@ -43,7 +43,7 @@ def test_results_are_sent_in_the_order_of_their_calls() -> None:
 def test_a_call_that_nobody_answered_before_the_next_message_was_interrupted() -> None:
     sent = history(entries(ASKED, WRITE_DONE, User("go on"), READ_DONE))
 
-    assert sent == (ASKED, interrupted_result(READ), WRITE_DONE, User("go on"))
+    assert sent == (ASKED, interrupted_result(READ), WRITE_DONE, NO_REPLY, User("go on"))
     assert interrupted_result(READ).failed
     assert "interrupted" in interrupted_result(READ).text
 
@@ -79,11 +79,13 @@ def test_a_reply_cut_short_keeps_its_text_and_loses_its_unfinished_calls(status:
 
 @pytest.mark.parametrize("partial", [Assistant(), Assistant("", (READ,)), Assistant("", (), "thinking…", "reasoning")])
 def test_a_reply_cut_short_before_it_said_anything_is_not_sent(partial: Assistant) -> None:
-    assert history(entries(User("hi"), Said(partial, "interrupted"), User("again"))) == (User("hi"), User("again"))
+    sent = history(entries(User("hi"), Said(partial, "interrupted"), User("again")))
+
+    assert sent == (User("hi"), NO_REPLY, User("again"))
 
 
 def test_the_message_of_a_failed_turn_stays_and_the_failure_is_not_shown() -> None:
-    assert history(entries(User("hi"), Failed("no route"), User("hi?"))) == (User("hi"), User("hi?"))
+    assert history(entries(User("hi"), Failed("no route"), User("hi?"))) == (User("hi"), NO_REPLY, User("hi?"))
 
 
 def test_an_empty_reply_that_was_whole_is_sent() -> None:
@@ -219,3 +221,14 @@ async def test_a_session_that_was_reset_during_its_turn_can_still_be_mended(stor
 
     assert [entry.item for entry in added] == [Said(interrupted_result(READ)), Said(interrupted_result(WRITE))]
     assert await store.entries(key) == ()
+
+
+def test_two_messages_in_a_row_have_a_word_between_them_since_many_templates_refuse_them() -> None:
+    assert history(entries(User("one"), User("two"))) == (User("one"), NO_REPLY, User("two"))
+
+
+def test_a_message_that_was_too_long_to_send_is_left_out_of_what_is_sent_and_of_nothing_else() -> None:
+    refused = Failed("it does not fit", dropped=True)
+    numbered = entries(User("one"), Assistant("first"), User("too long"), refused, User("two"))
+
+    assert history(numbered) == (User("one"), Assistant("first"), User("two"))

@@ -73,11 +73,11 @@ async def read_calls(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
                         if shown:
                             yield TextDelta(shown)
                 case Finish(reason):
-                    call = _call(held) if inside else None
+                    shown, call = _split(held)
+                    if shown:
+                        yield TextDelta(shown)
                     if call:
                         yield CallDelta(0, call.id, call.name, call.arguments)
-                    elif held:
-                        yield TextDelta(held)
                     yield Finish("tool_calls" if call else reason)
                     held, inside = "", False
                 case _:
@@ -95,6 +95,16 @@ def _before_tag(text: str) -> tuple[str, str, bool]:
         if text.endswith(OPEN[:length]):
             return text[:-length], text[-length:], False
     return text, "", False
+
+
+def _split(held: str) -> tuple[str, ToolCall | None]:
+    """What of the held text is text after all, and the call that it ends with."""
+    at = held.find(OPEN)
+    while at >= 0:
+        if call := _call(held[at:]):
+            return held[:at], call
+        at = held.find(OPEN, at + 1)
+    return held, None
 
 
 def _call(written: str) -> ToolCall | None:

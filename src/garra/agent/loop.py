@@ -16,7 +16,7 @@ from garra.agent.budget import estimate_tokens, reply_limit
 from garra.agent.events import Accepted, Notice, ToolFinished, ToolProgress, ToolStarted, TurnEvent, TurnFinished
 from garra.agent.prompt import stamped
 from garra.agent.turn import Turn, is_described, new_prefix
-from garra.errors import GarraError, ModelError, RequestRefused, StepLimit, TimeLimit
+from garra.errors import ContextOverflow, GarraError, ModelError, RequestRefused, StepLimit, TimeLimit
 from garra.models.catalogue import Capabilities
 from garra.sessions.lease import turn_lease
 from garra.sessions.store import Entry, Failed, Head, NewEntry, Said
@@ -60,20 +60,22 @@ class _Running:
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
             await self._keep_partial("interrupted", "stopped by the person")
-            await mend(self.turn.store, self.turn.key)
+            session_id = self.entries[-1].session_id if self.entries else None
+            await mend(self.turn.store, self.turn.key, session_id=session_id)
             raise
         except GarraError as error:
             if isinstance(error, ModelError):
                 error = await self.turn.models.explain(error, self.turn.chosen)
             await self._keep_partial("failed", str(error))
-            await self._store(NewEntry(Failed(str(error))))
+            await self._store(NewEntry(Failed(str(error), dropped=self._is_too_long(error))))
             raise error from None
 
     async def _steps(self, text: str) -> TurnEvents:
+        [accepted] = await self._store(NewEntry(Said(User(stamped(text)))))
+        yield Accepted(self.turn.key, accepted.seq)
         self.capabilities = await self.turn.models.capabilities(self.turn.chosen)
         prefix, prompt = new_prefix(self.turn, self.entries, self.capabilities)
-        accepted = await self._store(*prefix, NewEntry(Said(User(stamped(text)))))
-        yield Accepted(self.turn.key, accepted[-1].seq)
+        await self._store(*prefix)
         for notice in prompt.notices if prompt else ():
             yield Notice(notice)
         for step in range(1, self.turn.max_steps + 1):
@@ -177,6 +179,11 @@ class _Running:
         prefix = stored_head(self.entries)
         assert prefix is not None  # stored with the first message of the session
         return prefix
+
+    def _is_too_long(self, error: GarraError) -> bool:
+        """Whether it is the message itself that does not fit, with nothing answered to it yet."""
+        last = next((entry.item for entry in reversed(self.entries) if isinstance(entry.item, Said)), None)
+        return isinstance(error, ContextOverflow) and last is not None and isinstance(last.message, User)
 
     async def _keep_partial(self, status: Status, note: str) -> None:
         partial, self.reply = self.reply.message(), Reply()

@@ -53,11 +53,13 @@ class App:
         """Run one coroutine to its end on a new event loop. SIGTERM cancels it, so that what it holds is kept."""
         import asyncio
         import signal
+        import threading
 
         async def cancellable() -> T:
             task = asyncio.current_task()
             assert task is not None
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            if threading.current_thread() is threading.main_thread():  # no other one may handle signals
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
             return await work
 
         try:

@@ -33,10 +33,15 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True, tag="said"):
     note: str = ""
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """A turn ended with an error. People see it, the model does not."""
+class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
+    """A turn ended with an error. People see it, the model does not.
+
+    `dropped`: the message that began the turn was too long to be sent, and is left out of what the model sees. It
+    would make every later request of the session too long as well.
+    """
 
     error: str
+    dropped: bool = False
 
 
 Item: TypeAlias = Head | Said | Failed

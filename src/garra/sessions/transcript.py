@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from garra.sessions.entries import Entry, Head, NewEntry, Said, Status
-from garra.wire.messages import Assistant, Message, ToolCall, ToolResult
+from garra.sessions.entries import Entry, Failed, Head, NewEntry, Said, Status
+from garra.wire.messages import Assistant, Message, ToolCall, ToolResult, User
 
 if TYPE_CHECKING:
     from garra.sessions.store import Store
 
 INTERRUPTED = "interrupted before it finished: there is no result, and it may have been done in part"
+
+NO_REPLY = Assistant("(There was no reply.)")
+"""Stands where a turn failed or was stopped before a word: the templates of Mistral, Gemma and others refuse two user
+messages in a row, and would refuse the session for ever."""
 
 
 def head(entries: Sequence[Entry]) -> Head | None:
@@ -78,22 +82,37 @@ class _Step:
 def _walk(entries: Sequence[Entry]) -> tuple[list[Message], _Step | None]:
     messages: list[Message] = []
     step: _Step | None = None
-    for said in (entry.item for entry in entries if isinstance(entry.item, Said)):
-        if isinstance(said.message, ToolResult):
+    for item in (entry.item for entry in entries):
+        if isinstance(item, Failed) and item.dropped:
+            _drop_question(messages)
+        if not isinstance(item, Said):
+            continue
+        if isinstance(item.message, ToolResult):
             if step:
-                step.take(said.message)
+                step.take(item.message)
         else:
             messages.extend(step.messages() if step else ())
-            step = _begin(said, messages)
+            step = _begin(item, messages)
         if step and not step.missing():
             messages.extend(step.messages())
             step = None
     return messages, step
 
 
+def _drop_question(messages: list[Message]) -> None:
+    """Take back the message that could not be sent, with the note that stood in for the reply before it."""
+    if not messages or not isinstance(messages[-1], User):
+        return
+    messages.pop()
+    if messages[-1:] == [NO_REPLY]:
+        messages.pop()
+
+
 def _begin(said: Said, messages: list[Message]) -> _Step | None:
     """Take a message that is no result: a reply with calls opens a step, everything else stands for itself."""
     if not isinstance(said.message, Assistant):
+        if isinstance(said.message, User) and messages and isinstance(messages[-1], User | ToolResult):
+            messages.append(NO_REPLY)
         messages.append(said.message)
         return None
     reply = as_sent(said.message, said.status)
