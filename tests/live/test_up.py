@@ -20,6 +20,16 @@ def embedded_pid(told: str) -> int:
     return int(told.partition("process ")[2].partition(",")[0])
 
 
+def started(home: Path) -> tuple[subprocess.Popen[str], int]:
+    """`garra up` on a free port, as far as its embedded server's being ready; and that server's process id."""
+    config(home, f"{{ {explicit(f'http://127.0.0.1:{free_port()}/v1')} }}")
+    up = subprocess.Popen(
+        [*GARRA, "up"], env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert up.stdout is not None
+    return up, embedded_pid(up.stdout.readline())
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
