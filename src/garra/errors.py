@@ -17,6 +17,7 @@
     ├── NoModel                no model is configured, or none was found
     ├── StepLimit, TimeLimit   a turn reached a configured limit
     ├── SessionError           a session does not exist, or another process is running a turn in it
+    │   └── StoreError         the store itself cannot be read or written: a full disk, a damaged file
     ├── ToolRefused            policy or the person said no to a tool call
     └── ServeError             `garra serve` cannot do what was asked: weights, formats, ports
 
@@ -175,6 +176,12 @@ class SessionError(GarraError):
     """A session cannot be had: it does not exist, or another process is running a turn in it."""
 
     status, kind = 404, "session_error"
+
+
+class StoreError(SessionError):
+    """The store of sessions cannot be read or written: a full or read-only disk, a damaged or locked file."""
+
+    status, kind, public = 500, "store_error", "The conversation could not be stored."
 
 
 class ToolRefused(GarraError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from garra.errors import SessionError
+from garra.errors import StoreError
 from garra.sessions.store import Head, NewEntry, Said, Store
 from garra.sessions.transcript import head, history
 from garra.wire.events import Usage
@@ -67,7 +67,7 @@ async def test_a_migration_that_fails_leaves_the_store_as_it_was(path: Path) -> 
     make(path, VERSION_1.read_text() + "CREATE TABLE said (in_the_way);")
     before = schema(path)
 
-    with pytest.raises(SessionError, match="said"):
+    with pytest.raises(StoreError, match="said"):
         await Store.open(path)
 
     assert schema(path) == before
@@ -95,7 +95,7 @@ async def test_opening_waits_for_a_process_that_reads_a_store_not_yet_in_wal_mod
 async def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     make(path, VERSION_1.read_text().replace("user_version = 1", "user_version = 99"))
 
-    with pytest.raises(SessionError, match=r"newer Garra .*99.*update Garra") as refused:
+    with pytest.raises(StoreError, match=r"newer Garra .*99.*update Garra") as refused:
         await Store.open(path)
 
     assert str(path) in str(refused.value)
@@ -104,7 +104,7 @@ async def test_a_store_of_a_newer_version_is_refused_and_left_alone(path: Path) 
 async def test_a_database_of_another_program_is_refused_and_left_alone(path: Path) -> None:
     make(path, "CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1);")
 
-    with pytest.raises(SessionError, match="another program") as refused:
+    with pytest.raises(StoreError, match="another program") as refused:
         await Store.open(path)
 
     assert str(path) in str(refused.value)
@@ -116,7 +116,7 @@ async def test_a_file_that_is_no_database_is_named_and_left_as_it_is(path: Path,
     path.parent.mkdir(parents=True)
     path.write_bytes(junk)
 
-    with pytest.raises(SessionError, match="damaged or is no store") as refused:
+    with pytest.raises(StoreError, match="damaged or is no store") as refused:
         await Store.open(path)
 
     assert f"mv {path} {path}.damaged" in str(refused.value)
@@ -129,7 +129,7 @@ async def test_a_store_that_is_damaged_inside_is_named_when_it_is_read(path: Pat
     whole = path.read_bytes()
     path.write_bytes(whole[: 4096 * 20] + b"\x5a" * (len(whole) - 4096 * 20))
 
-    with pytest.raises(SessionError, match=r"damaged.*mv ") as refused:
+    with pytest.raises(StoreError, match=r"damaged.*mv ") as refused:
         async with await Store.open(path) as store:
             await store.entries(KEY)
 
@@ -141,7 +141,7 @@ async def test_a_store_cut_short_is_named(path: Path) -> None:
         await store.append(KEY, *(NewEntry(Said(User("x" * 3000))) for _ in range(50)))
     path.write_bytes(path.read_bytes()[: 4096 * 20 + 100])
 
-    with pytest.raises(SessionError, match="damaged"):
+    with pytest.raises(StoreError, match="damaged"):
         async with await Store.open(path) as store:
             await store.entries(KEY)
 
@@ -149,7 +149,7 @@ async def test_a_store_cut_short_is_named(path: Path) -> None:
 async def test_a_folder_in_the_place_of_the_store_is_named(path: Path) -> None:
     path.mkdir(parents=True)
 
-    with pytest.raises(SessionError, match="cannot open the sessions") as refused:
+    with pytest.raises(StoreError, match="cannot open the sessions") as refused:
         await Store.open(path)
 
     assert str(path) in str(refused.value)
@@ -160,7 +160,7 @@ async def test_a_full_disk_stores_nothing_and_says_so(path: Path) -> None:
         kept = await store.append(KEY, NewEntry(Said(User("before"))))
         await store._thread.run(lambda db: db.execute("PRAGMA max_page_count = 1").fetchall())
 
-        with pytest.raises(SessionError, match=r"disk that holds .* is full"):
+        with pytest.raises(StoreError, match=r"disk that holds .* is full") as full:
             await store.append(KEY, NewEntry(Said(User("small"))), NewEntry(Said(User("x" * 10**6))))
 
         assert await store.entries(KEY) == kept
@@ -173,7 +173,7 @@ async def test_a_store_that_cannot_be_written_says_so(path: Path) -> None:
     async with await Store.open(path) as store:
         await store._thread.run(lambda db: db.execute("PRAGMA query_only = ON"))
 
-        with pytest.raises(SessionError, match=r"cannot be written.*Check who owns it"):
+        with pytest.raises(StoreError, match=r"cannot be written.*Check who owns it"):
             await store.append(KEY, NewEntry(Said(User("hi"))))
 
 

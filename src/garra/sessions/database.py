@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from garra.config.paths import private_folder
-from garra.errors import GarraError, SessionError
+from garra.errors import GarraError, SessionError, StoreError
 from garra.sessions.schema import bring_up_to_date
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def _keep_private(path: Path) -> None:
                 if file.stat().st_mode & 0o077:
                     file.chmod(0o600)
     except OSError as error:
-        raise SessionError(
+        raise StoreError(
             f"cannot open the sessions in {path}: {error.strerror}. Check its owner, and the disk."
         ) from error
 
@@ -121,22 +121,22 @@ def told(error: sqlite3.Error, path: Path) -> GarraError:
     match _name(error):
         case "SQLITE_NOTADB" | "SQLITE_CORRUPT":
             aside = f"mv {path} {path}.damaged"
-            return SessionError(
+            return StoreError(
                 f"{path} is damaged or is no store of sessions ({error}). It was left as it is. To begin a new one, "
                 f"move it aside with its -wal and -shm files: {aside}. What can be read may be saved with: "
                 f'sqlite3 {path}.damaged ".recover" | sqlite3 {path}'
             )
         case "SQLITE_FULL":
-            return SessionError(f"nothing was stored: the disk that holds {path} is full. Free some space on it.")
+            return StoreError(f"nothing was stored: the disk that holds {path} is full. Free some space on it.")
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM" | "SQLITE_AUTH":
-            return SessionError(f"{path} cannot be written ({error}). Check who owns it and its folder, and the disk.")
+            return StoreError(f"{path} cannot be written ({error}). Check who owns it and its folder, and the disk.")
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
-            return SessionError(
+            return StoreError(
                 f"nothing was stored: another process has kept {path} locked for {BUSY_TIMEOUT_S:g} s. "
                 f"See which: fuser {path}"
             )
         case name:
-            return SessionError(f"{path} cannot be used ({name}: {error}). Check the disk that holds it.")
+            return StoreError(f"{path} cannot be used ({name}: {error}). Check the disk that holds it.")
 
 
 def _name(error: sqlite3.Error) -> str:

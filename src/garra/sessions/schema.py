@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from garra.errors import SessionError
+from garra.errors import StoreError
 from garra.sessions.entries import decode, spoken_text
 
 APPLICATION_ID = 0x47617261  # "Gara": tells our files from any other SQLite database
@@ -65,9 +65,9 @@ def _checked_version(db: sqlite3.Connection, path: Path) -> int:
     version = _number(db, "user_version")
     is_empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     if not is_empty and _number(db, "application_id") != APPLICATION_ID:
-        raise SessionError(f"{path} is a database of another program, not a store of sessions")
+        raise StoreError(f"{path} is a database of another program, not a store of sessions")
     if version > len(MIGRATIONS):
-        raise SessionError(
+        raise StoreError(
             f"{path} was written by a newer Garra (its version is {version}, ours {len(MIGRATIONS)}): update Garra"
         )
     return version

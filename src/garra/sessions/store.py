@@ -24,7 +24,7 @@ class Store:
 
     @classmethod
     async def open(cls, path: Path) -> "Store":
-        """Open the file, made if it is not there. `SessionError` says what is wrong with it."""
+        """Open the file, made if it is not there. `StoreError` says what is wrong with it."""
         thread = DatabaseThread(path)
         await thread.start()
         return cls(thread)
