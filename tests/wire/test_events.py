@@ -28,12 +28,26 @@ def test_a_reply_is_the_sum_of_its_pieces() -> None:
     assert (reply.text, reply.finish_reason, reply.usage) == ("Let me look.", "tool_calls", Usage(10, 5, 3))
 
 
-def test_a_call_without_an_id_is_given_one_by_its_index() -> None:
+def test_a_call_without_an_id_is_given_one_that_stays_and_that_no_other_call_has() -> None:
+    replies = [Reply(), Reply()]
+
+    for reply in replies:
+        reply.add(CallDelta(0, name="read", arguments="{}"))
+        reply.add(CallDelta(1, name="read", arguments="{}"))
+
+    ids = [call.id for reply in replies for call in reply.calls]
+    assert len(set(ids)) == 4
+    assert all(found.startswith("call_") for found in ids)
+    assert ids == [call.id for reply in replies for call in reply.message().calls]
+
+
+def test_an_id_that_comes_late_is_taken_as_it_came() -> None:
     reply = Reply()
 
-    reply.add(CallDelta(2, name="read", arguments="{}"))
+    reply.add(CallDelta(0, name="read"))
+    reply.add(CallDelta(0, "from-the-server", arguments="{}"))
 
-    assert reply.calls == (ToolCall("call_2", "read", "{}"),)
+    assert reply.calls == (ToolCall("from-the-server", "read", "{}"),)
 
 
 def test_a_long_call_in_many_pieces_takes_time_in_proportion_to_its_length() -> None:

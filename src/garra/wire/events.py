@@ -1,5 +1,6 @@
 """What a streamed reply is made of, and how the pieces become a message again."""
 
+import os
 from typing import TypeAlias
 
 import msgspec
@@ -53,6 +54,11 @@ class _Call:
         self.id = self.name = ""
         self.arguments: list[str] = []
 
+    def message(self) -> ToolCall:
+        """The call. Where the server gives no id, it gets one that no other call has, in this reply or another."""
+        self.id = self.id or f"call_{os.urandom(12).hex()}"
+        return ToolCall(self.id, self.name, "".join(self.arguments))
+
 
 class Reply:
     """A reply while it arrives: add every event, then ask for the message. Also right for one cut short."""
@@ -94,10 +100,7 @@ class Reply:
     @property
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far, in the order of their index."""
-        ordered = sorted(self._calls.items())
-        return tuple(
-            ToolCall(call.id or f"call_{index}", call.name, "".join(call.arguments)) for index, call in ordered
-        )
+        return tuple(call.message() for _, call in sorted(self._calls.items()))
 
     def message(self) -> Assistant:
         """What arrived, as a message."""

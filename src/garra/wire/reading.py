@@ -19,7 +19,7 @@ from garra.wire.events import Event, Finish
 from garra.wire.http import HttpResponse, StreamResponse
 from garra.wire.request import Endpoint
 from garra.wire.secrets import redact, secrets_of
-from garra.wire.sse import SseReader
+from garra.wire.sse import BOM, SseReader
 from garra.wire.status import error_of, read_body
 
 REPLY_LIMIT_BYTES = 16 * 1024 * 1024
@@ -133,10 +133,12 @@ class ReplyReader:
 
 
 async def _first_words(pieces: AsyncIterator[bytes]) -> bytes:
-    """Bytes up to the first that is no white space, since it tells what kind of answer this is."""
-    words = b""
+    """The first bytes that are no white space and no mark of the encoding: they tell what kind of answer this is."""
+    begun = b""
     async for piece in pieces:
-        words += piece
-        if words.strip():
+        begun = (begun + piece).lstrip()
+        if begun.startswith(BOM):
+            begun = begun.removeprefix(BOM).lstrip()
+        if begun and not BOM.startswith(begun):
             break
-    return words
+    return begun

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from garra.errors import StreamBroken
 
 LIMIT_BYTES = 8 * 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 class SseReader:
@@ -60,7 +60,7 @@ class SseReader:
         line = self._line[0] if len(self._line) == 1 else b"".join(self._line)
         self._line.clear()
         if not self._started:
-            self._started, line = True, line.removeprefix(_BOM)
+            self._started, line = True, line.removeprefix(BOM)
         if not line:
             return self._take_event()
         if line.startswith(b"data:"):
