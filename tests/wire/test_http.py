@@ -1,6 +1,7 @@
 """The client against servers that are real, down to what they get wrong."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -110,6 +111,67 @@ async def test_a_slow_answer_is_no_silence(raw_server: Raw) -> None:
     async with raw_server([reply], pause_s=0.02) as server, Http() as http:
         async with http.stream("GET", server.url, timeouts=limits) as response:
             assert await response.body(1000) == body  # took longer than any gap that is allowed
+
+
+@pytest.mark.parametrize(
+    ("begun", "kind"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", StreamBroken),
+        (b"", ModelUnreachable),
+    ],
+)
+async def test_a_server_that_stopped_but_keeps_the_connection_open_is_found_out(
+    begun: bytes, kind: type[ModelError]
+) -> None:
+    """As vLLM does when it is stopped in the middle of a reply: the connection stays, without a word, for ever."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begun)
+        server.close()
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/models"
+    patient = Timeouts(first_event_s=600, gap_s=600, look_s=0.05)
+    async with asyncio.timeout(30), Http() as http:
+        with pytest.raises(kind, match=r"nothing listens on port \d+ any more"):
+            async with http.stream("GET", url, timeouts=patient) as response:
+                await response.body(1000)
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_server_that_thinks_long_is_not_taken_for_one_that_stopped() -> None:
+    async def think(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):  # a look: it asks for nothing
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.3)
+            writer.write(OK)
+        writer.close()
+
+    async with await asyncio.start_server(think, "127.0.0.1", 0) as server, Http() as http:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/models"
+        async with http.stream("GET", url, timeouts=Timeouts(first_event_s=60, look_s=0.05)) as response:
+            assert await response.body(10) == b"ok"
+
+
+async def test_a_packed_answer_is_told_as_one(raw_server: Raw) -> None:
+    packed = OK.replace(b"Content-Type: text/plain", b"Content-Encoding: gzip")
+
+    async with raw_server([packed]) as server, Http() as http:
+        with pytest.raises(StreamBroken, match=r"packed as 'gzip'.*compression off"):
+            await http.request("GET", server.url)
+
+
+async def test_a_packed_error_keeps_its_status(raw_server: Raw) -> None:
+    packed = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b"
+
+    async with raw_server([packed]) as server, Http() as http:
+        answer = await http.request("GET", server.url)
+
+    assert (answer.status, answer.body) == (401, b"")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from garra.wire.events import CallDelta, Event, Finish, ReasoningDelta, Reply, T
 from garra.wire.exchange import Exchange
 from garra.wire.http import StreamResponse, Timeouts
 from garra.wire.messages import Assistant, ToolCall
+from garra.wire.patience import Patience
 from garra.wire.reading import ReplyReader
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
@@ -28,7 +29,8 @@ async def read(pieces: Sequence[bytes], kind: str) -> tuple[list[Event], ModelEr
     """Feed the pieces one at a time, and give the events and how it ended."""
     exchange = Exchange(lambda on: None)
     exchange.feed(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n\r\n".encode())
-    response = StreamResponse(exchange, parse_url(URL), Timeouts(), asyncio.get_running_loop().time() + 60)
+    patience = Patience(parse_url(URL), look_s=5, direct=False)
+    response = StreamResponse(exchange, patience, Timeouts(), asyncio.get_running_loop().time() + 60)
     reader = ReplyReader(response, Endpoint("http://127.0.0.1:8000/v1", "sekret-key"), "m")
 
     async def feed() -> None:
@@ -356,3 +358,20 @@ JSON = st.recursive(
 def test_any_json_in_place_of_a_chunk_gives_events_or_a_typed_error(chunks: list[Any]) -> None:
     outcome(sse(*chunks), DONE)
     outcome(sse({"choices": [{"index": 0, "delta": chunk} for chunk in chunks]}), DONE)
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\r\n \xef\xbb\xbf\r\n"])
+def test_a_byte_order_mark_before_the_reply_is_passed_over_whatever_kind_it_is(mark: bytes) -> None:
+    whole = json.dumps({"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]}).encode()
+    expected = [TextDelta("hi"), Finish("stop")]
+
+    for body in (mark + whole, mark + sse(delta("stop", content="hi"))):
+        assert events_of(body) == expected
+        assert events_of(*[bytes([byte]) for byte in body]) == expected
+
+
+def test_comments_event_names_and_carriage_returns_are_no_part_of_the_reply() -> None:
+    chunk = json.dumps(delta("stop", content="hi")).encode()
+    body = b": ping\r\n\r\nevent: message\r\nid: 7\r\nretry: 10\r\ndata: " + chunk + b"\r\n\r\ndata: [DONE]\r\n\r\n"
+
+    assert events_of(body) == events_of(*[bytes([byte]) for byte in body]) == [TextDelta("hi"), Finish("stop")]

@@ -6,6 +6,7 @@ pool in `http` does) and translates no errors.
 
 import asyncio
 import contextlib
+import errno
 import ssl
 from typing import cast
 
@@ -103,6 +104,27 @@ async def connect(target: Target, proxy: Target | None, limit_s: float) -> Conne
                 connection.close()
                 raise
     return connection
+
+
+async def is_deserted(target: Target, limit_s: float) -> bool:
+    """Whether a new connection to the target is refused. Anything else, no answer too, says nothing about it."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(limit_s):
+            transport, _ = await loop.create_connection(asyncio.Protocol, target.host, target.port)
+    except ConnectionRefusedError:
+        return True
+    except OSError as exc:
+        return is_refusal(exc)
+    transport.abort()
+    return False
+
+
+def is_refusal(exc: OSError) -> bool:
+    """Whether nothing listened at any address of a host. For several, asyncio raises one OSError that quotes them."""
+    words = str(exc)
+    refusals = words.count(f"[Errno {errno.ECONNREFUSED}]")
+    return isinstance(exc, ConnectionRefusedError) or 0 < refusals == max(words.count("[Errno "), 1)
 
 
 async def _tunnel(connection: Connection, target: Target, proxy: Target, limit_s: float) -> None:

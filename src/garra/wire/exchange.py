@@ -26,6 +26,10 @@ class Silent(Exception):
         self.limit_s = limit_s
 
 
+class Deserted(Exception):
+    """The connection stands, but nothing listens any more where it was made: the server is on its way out."""
+
+
 class HeadTooLong(Exception):
     """The status line and headers never end."""
 

@@ -4,7 +4,6 @@
 name the URL (never its credentials), what happened, and the command that shows it.
 """
 
-import errno
 import socket
 import ssl
 
@@ -12,8 +11,8 @@ import httptools
 
 from garra.errors import ModelError, ModelUnreachable, ServerSilent, StreamBroken
 from garra.wire.address import Target
-from garra.wire.connection import TunnelRefused
-from garra.wire.exchange import HeadTooLong, HungUp, Silent
+from garra.wire.connection import TunnelRefused, is_refusal
+from garra.wire.exchange import Deserted, HeadTooLong, HungUp, Silent
 
 CROSSING: tuple[type[BaseException], ...] = (
     OSError,  # refused, reset, unreachable, unknown host, TLS, and asyncio's TimeoutError
@@ -21,6 +20,7 @@ CROSSING: tuple[type[BaseException], ...] = (
     httptools.HttpParserUpgrade,
     HungUp,
     Silent,
+    Deserted,
     HeadTooLong,
     TunnelRefused,
 )
@@ -48,11 +48,22 @@ def broken(exc: BaseException, target: Target, *, headed: bool) -> ModelError:
             f"{target.shown} answered with something that is no HTTP ({_parser_word(exc)}). "
             f"Is another service on that port, or is it https? Check with: {target.check}"
         )
+    if isinstance(exc, Deserted):
+        return _deserted(target, headed=headed)
     if headed:
         return StreamBroken(f"The reply from {target.shown} stopped before its end: {_gone(exc)}.")
     return ModelUnreachable(
         f"{target.shown} hung up before it answered: {_gone(exc)}. "
         f"The server may have crashed or be restarting. Check with: {target.check}"
+    )
+
+
+def _deserted(target: Target, *, headed: bool) -> ModelError:
+    what = "fell silent in the middle of its reply" if headed else "did not answer"
+    kind = StreamBroken if headed else ModelUnreachable
+    return kind(
+        f"{target.shown} {what}, and nothing listens on port {target.port} any more: the server was stopped, or it "
+        f"crashed. Its log says why. Check with: {target.check}"
     )
 
 
@@ -68,17 +79,12 @@ def _why_not(exc: BaseException, peer: Target, limit_s: float) -> str:
             return f"no answer within {limit_s:g} s"
         case TunnelRefused():
             return f"the proxy refused with HTTP {exc.status}"
-        case OSError() if _refused(exc):
+        case OSError() if is_refusal(exc):
             return f"connection refused (nothing listens on port {peer.port})"
         case OSError():
             return _system_word(exc)
         case _:
             return "the other side hung up, or spoke no HTTP"
-
-
-def _refused(exc: OSError) -> bool:
-    # A name with several addresses fails with one OSError that only quotes the others.
-    return isinstance(exc, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(exc)
 
 
 def _system_word(exc: OSError) -> str:

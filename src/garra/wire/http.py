@@ -19,19 +19,12 @@ from garra.wire.connection import Connection, connect
 from garra.wire.exchange import Exchange
 from garra.wire.faults import CROSSING, broken, unreachable
 from garra.wire.head import request_bytes
+from garra.wire.patience import Patience, Timeouts
 
 IDLE_LIMIT_S = 30.0
 IDLE_PER_HOST = 8
 DRAIN_LIMIT_S = 0.05
 STALE_AFTER_S = 1.0
-
-
-class Timeouts(msgspec.Struct, frozen=True):
-    """How long a server may be silent. Nothing here limits how long a reply may take as long as it moves."""
-
-    connect_s: float = 5.0
-    first_event_s: float = 300.0
-    gap_s: float = 300.0
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
@@ -45,14 +38,25 @@ class HttpResponse(msgspec.Struct, frozen=True):
 class StreamResponse:
     """An answer whose body is still arriving."""
 
-    def __init__(self, exchange: Exchange, target: Target, timeouts: Timeouts, first_by: float) -> None:
+    def __init__(self, exchange: Exchange, patience: Patience, timeouts: Timeouts, first_by: float) -> None:
         self.status = exchange.status
         self.headers: Mapping[str, str] = exchange.headers
-        self.url = target.shown
-        self._exchange, self._target, self._timeouts, self._first_by = exchange, target, timeouts, first_by
+        self.url = patience.target.shown
+        self._exchange, self._patience, self._timeouts, self._first_by = exchange, patience, timeouts, first_by
+
+    @property
+    def packed(self) -> str:
+        """How the body is compressed, which nobody asked for; empty where it is not."""
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        return "" if coding == "identity" else coding[:40]
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body, piece by piece as it comes. Raises ServerSilent or StreamBroken when it does not come whole."""
+        if self.packed:
+            raise StreamBroken(
+                f"{self.url} answered with a body packed as {self.packed!r}, although none such was asked for. "
+                "Turn compression off in the proxy or gateway before the server."
+            )
         left_s = self._first_by - asyncio.get_running_loop().time()
         while chunk := await self._read(max(left_s, 0.001)):
             yield chunk
@@ -80,9 +84,9 @@ class StreamResponse:
 
     async def _read(self, limit_s: float) -> bytes:
         try:
-            return await self._exchange.read(limit_s)
+            return await self._patience.wait(self._exchange.read, limit_s)
         except CROSSING as exc:
-            raise broken(exc, self._target, headed=True) from exc
+            raise broken(exc, self._patience.target, headed=True) from exc
 
 
 class Http:
@@ -122,7 +126,8 @@ class Http:
         """Send and read the whole answer, whatever its status. `timeout_s` bounds connecting and every silence."""
         timeouts = Timeouts(timeout_s, timeout_s, timeout_s)
         async with self.stream(method, url, headers=headers, json=json, timeouts=timeouts) as response:
-            body = await response.body(limit_bytes)
+            failed = response.status >= 400
+            body = b"" if failed and response.packed else await response.body(limit_bytes)  # the status says enough
             return HttpResponse(response.status, response.headers, body)
 
     @asynccontextmanager
@@ -144,20 +149,22 @@ class Http:
         proxy = proxy_for(target, self._env)
         request = request_bytes(method, target, headers or {}, json, proxy=None if target.secure else proxy)
         first_by = asyncio.get_running_loop().time() + limits.first_event_s
-        connection, exchange = await self._exchange(target, proxy, request, limits)
+        patience = Patience(target, limits.look_s, direct=proxy is None)
+        connection, exchange = await self._exchange(patience, proxy, request, limits)
         try:
-            yield StreamResponse(exchange, target, limits, first_by)
+            yield StreamResponse(exchange, patience, limits, first_by)
         finally:
             self._release(target, connection, exchange)
 
     async def _exchange(
-        self, target: Target, proxy: Target | None, request: bytes, limits: Timeouts
+        self, patience: Patience, proxy: Target | None, request: bytes, limits: Timeouts
     ) -> tuple[Connection, Exchange]:
+        target = patience.target
         while True:
             connection = self._take(target) or await self._connect(target, proxy, limits)
             exchange = connection.send(request)
             try:
-                await exchange.head(limits.first_event_s)
+                await patience.wait(exchange.head, limits.first_event_s)
             except BaseException as exc:
                 self._release(target, connection, exchange)
                 if not isinstance(exc, CROSSING):
