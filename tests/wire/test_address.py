@@ -30,10 +30,26 @@ def test_an_ipv6_address_keeps_its_brackets_where_they_belong() -> None:
     assert (target.host, target.authority, target.shown) == ("::1", "[::1]:8000", "http://[::1]:8000/v1")
 
 
+@pytest.mark.parametrize("written", ["http://[fe80::1%25eth0]:8000/v1", "http://[fe80::1%eth0]:8000/v1"])
+def test_the_zone_of_an_ipv6_address_is_for_this_machine_alone(written: str) -> None:
+    target = parse_url(written)
+
+    assert (target.host, target.authority) == ("fe80::1%eth0", "[fe80::1]:8000")
+    assert parse_url(target.shown) == target
+
+
+def test_a_target_is_written_out_without_its_secrets() -> None:
+    target = parse_url("https://user:hidden@models.example/v1?key=hidden")
+
+    assert "hidden" not in f"{target!r} {target.__rich_repr__()}"
+    assert "models.example" in repr(target)
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "127.0.0.1:8000", "ftp://h/v1", "http://", "http://h:port/", "http://h/a b", "http://h/\r\nx: y", "http://[::1/v1",
-     "http://h:99999/", "http://u:secret@/v1", "u:secret@h:8000", "${VLLM_URL}"],
+     "http://h:99999/", "http://u:secret@/v1", "http://h:0/v1", "http://[v1.a:b]/v1",
+     "http://[::zz]/v1", "u:secret@h:8000", "${VLLM_URL}"],
 )  # fmt: skip
 def test_what_is_no_url_is_refused_without_its_secrets(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -46,7 +62,8 @@ def test_what_is_no_url_is_refused_without_its_secrets(url: str) -> None:
 @pytest.mark.parametrize(
     ("host", "here"),
     [("localhost", True), ("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("a.localhost", True),
-     ("::ffff:127.0.0.1", True), ("127.evil.example", False), ("10.0.0.1", False), ("0.0.0.0", False),
+     ("::ffff:127.0.0.1", True), ("127.evil.example", False), ("10.0.0.1", False), ("0.0.0.0", True), ("::", True),
+     ("localhost.", True), ("::ffff:10.0.0.1", False), ("fe80::1%lo", False),
      ("fe80::1", False), ("localhost.example", False)],
 )  # fmt: skip
 def test_loopback_is_told_by_the_name(host: str, here: bool) -> None:
@@ -88,7 +105,9 @@ def test_a_proxy_for_all_is_the_last_resort_and_a_star_excepts_everything() -> N
     assert proxy_for(target, {}) is None
 
 
-@pytest.mark.parametrize("proxy", ["socks5://p:1080", "https://p:1"])
-def test_a_proxy_that_cannot_be_spoken_to_is_refused(proxy: str) -> None:
-    with pytest.raises(ConfigError):
-        proxy_for(parse_url("http://models.example/v1"), {"http_proxy": proxy})
+@pytest.mark.parametrize("proxy", ["socks5://user:hidden@p:1080", "https://user:hidden@p:1"])
+def test_a_proxy_that_cannot_be_spoken_to_is_refused_with_the_variable_that_names_it(proxy: str) -> None:
+    with pytest.raises(ConfigError, match=r"NO_PROXY \(all_proxy or ALL_PROXY") as caught:
+        proxy_for(parse_url("http://models.example/v1"), {"ALL_PROXY": proxy})
+
+    assert "hidden" not in str(caught.value)

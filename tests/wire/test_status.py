@@ -120,7 +120,14 @@ def test_a_route_that_is_not_there_points_at_the_base_url() -> None:
 
     assert type(error) is RequestRefused
     assert error.http_status == 404
-    assert "end in /v1" in str(error)
+    assert "is the base URL http://127.0.0.1:8000/v1 right" in str(error)
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8000", "http://127.0.0.1:8000/"])
+def test_a_base_url_without_v1_is_told_the_one_to_set(base_url: str) -> None:
+    error = error_of(HttpResponse(404, {}, b'{"detail":"Not Found"}'), Endpoint(base_url), model="m")
+
+    assert "garra config set models.providers.vllm.baseUrl http://127.0.0.1:8000/v1" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,17 @@ class Target(msgspec.Struct, frozen=True):
     def secure(self) -> bool:
         return self.scheme == "https"
 
+    def __repr__(self) -> str:
+        """Without the credentials and the query, since values end up in logs and test reports."""
+        return f"Target({self.shown})"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("shown", self.shown)]
+
     @property
     def authority(self) -> str:
-        """Host and port as the Host header wants them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """Host and port as the Host header wants them: without the zone of an IPv6 address."""
+        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
@@ -54,13 +61,13 @@ def parse_url(url: str) -> Target:
     """Take a URL apart. Raises ConfigError for what is no http or https URL, without echoing its credentials."""
     try:
         parts = urlsplit(url.strip())
-        host, port = parts.hostname or "", parts.port
+        host, port = _host(parts.hostname or ""), parts.port
     except ValueError:
         raise ConfigError(f"This is no URL: {_unreadable(url)}. Write it like http://127.0.0.1:8000/v1") from None
-    if parts.scheme not in _PORTS or not host or _unsafe(url.strip()):
+    if parts.scheme not in _PORTS or not host or port == 0 or _unsafe(url.strip()):
         raise ConfigError(f"This is no http or https URL: {_unreadable(url)}. Write it like http://127.0.0.1:8000/v1")
     ascii_host = _ascii(host)
-    shown_host = f"[{ascii_host}]" if ":" in ascii_host else ascii_host
+    shown_host = f"[{ascii_host.replace('%', '%25')}]" if ":" in ascii_host else ascii_host
     place = f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path}"
     path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_URL_MARKS)
     shown = place + ("?…" if parts.query else "")
@@ -74,14 +81,19 @@ def basic(credentials: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name alone: nothing is looked up."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Whether a host is this machine, by its name alone: nothing is looked up.
+
+    The address of no host counts too: vLLM prints it as its own, so people copy it, and a connection to it comes here.
+    """
+    name = host.removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost") or name == "0.0.0.0":
         return True
     if ":" in host:
         from ipaddress import IPv6Address
 
         address = IPv6Address(host.partition("%")[0])
-        return (address.ipv4_mapped or address).is_loopback
+        here = address.ipv4_mapped or address
+        return here.is_loopback or here.is_unspecified
     return host.startswith("127.") and host.replace(".", "").isdigit()
 
 
@@ -89,12 +101,21 @@ def proxy_for(target: Target, env: Mapping[str, str]) -> Target | None:
     """The proxy that the environment names for this target; never one for this machine itself."""
     if target.loopback:
         return None
-    url = _setting(env, f"{target.scheme}_proxy") or _setting(env, "all_proxy")
-    if not url or _excepted(target.host, _setting(env, "no_proxy")):
+    names = (f"{target.scheme}_proxy", "all_proxy")
+    name = next((name for name in names if _setting(env, name)), None)
+    if name is None or _excepted(target.host, _setting(env, "no_proxy")):
         return None
-    proxy = parse_url(url if "://" in url else f"http://{url}")
+    return _proxy(_setting(env, name), name)
+
+
+def _proxy(url: str, name: str) -> Target:
+    mend = f"Name an http:// proxy there, or put the server's host into NO_PROXY ({name} or {name.upper()} is set)."
+    try:
+        proxy = parse_url(url if "://" in url else f"http://{url}")
+    except ConfigError as error:
+        raise ConfigError(f"The proxy that the environment names cannot be used. {error}. {mend}") from None
     if proxy.secure:
-        raise ConfigError(f"The proxy {proxy.shown} wants TLS to itself, which is not supported. Use an http:// proxy.")
+        raise ConfigError(f"The proxy {proxy.shown} wants TLS to itself, which is not supported. {mend}")
     return proxy
 
 
@@ -116,6 +137,16 @@ def _covers(entry: str, host: str) -> bool:
     except ValueError:
         name = entry.removeprefix("*").removeprefix(".").partition(":")[0]
         return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _host(name: str) -> str:
+    """The host as the system takes it. Raises ValueError for brackets around something that is no IPv6 address."""
+    host = name.replace("%25", "%")
+    if ":" in host:
+        from ipaddress import IPv6Address
+
+        IPv6Address(host.partition("%")[0])
+    return host
 
 
 def _ascii(host: str) -> str:

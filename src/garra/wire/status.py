@@ -100,9 +100,17 @@ def _refusal(status: int, said: Said, where: str, asked: Asked) -> ModelError:
     if "model_not_found" in said.code or (status in (400, 404) and re.search(_NO_MODEL, words)):
         return _not_found(said, where, asked)
     if status == 404:
-        hint = f"There is no such route: is the base URL {_shown(asked.endpoint)} right? Most servers' end in /v1."
-        return RequestRefused(f"{where}. {hint} Check with: {asked.check}", http_status=status)
+        return RequestRefused(f"{where}. {_route_advice(asked)}", http_status=status)
     return RequestRefused(f"{where}.", http_status=status, param=said.param)
+
+
+def _route_advice(asked: Asked) -> str:
+    """A base URL without /v1 is what people forget most."""
+    base_url = _shown(asked.endpoint).rstrip("/")
+    if base_url.endswith("/v1"):
+        return f"There is no such route: is the base URL {base_url} right? Check with: {asked.check}"
+    set_url = f"garra config set models.providers.{asked.endpoint.provider}.baseUrl {base_url}/v1"
+    return f"There is no such route: the base URL is {base_url}, and most servers' end in /v1. Try: {set_url}"
 
 
 def _not_found(said: Said, where: str, asked: Asked) -> ModelError:
