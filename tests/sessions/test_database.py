@@ -163,6 +163,7 @@ async def test_a_full_disk_stores_nothing_and_says_so(path: Path) -> None:
         with pytest.raises(StoreError, match=r"disk that holds .* is full") as full:
             await store.append(KEY, NewEntry(Said(User("small"))), NewEntry(Said(User("x" * 10**6))))
 
+        assert (full.value.status, full.value.kind) == (500, "store_error")
         assert await store.entries(KEY) == kept
         await store._thread.run(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchall())
         (after,) = await store.append(KEY, NewEntry(Said(User("after"))))
