@@ -31,6 +31,7 @@ class PlayedEngine:
         self.info = EngineInfo("played", "1", window, smollm2().vocab_size, (IM_END,), 65_536, 32)
         self.dead = asyncio.Event()
         self.running, self.waiting, self.kv_used = 0, 0, 0.0
+        self.ending = ""
         self.requests: list[TokenRequest] = []
         self.closed = False
 

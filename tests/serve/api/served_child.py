@@ -15,11 +15,16 @@ from tests.serve.api.doubles import PlayedEngine
 from tests.serve.vocabulary import IM_END, smollm2, smollm2_template
 
 
+def die(engine: PlayedEngine) -> None:
+    engine.ending = "killed by signal 9"
+    engine.dead.set()
+
+
 async def load(plan: Plan, teller: Teller) -> Parts:
     (word,) = smollm2().encode_text(" word")
     engine = PlayedEngine(lambda request: [*[word] * int(sys.argv[2]), IM_END], gap_s=float(sys.argv[3]))
     if "--die" in sys.argv:
-        asyncio.get_running_loop().call_later(0.3, engine.dead.set)
+        asyncio.get_running_loop().call_later(0.3, die, engine)
     weights = Weights(
         name="played",
         source=Path("played"),

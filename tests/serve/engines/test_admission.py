@@ -139,7 +139,7 @@ def test_the_cache_grows_for_a_long_window_and_the_window_shrinks_to_half_of_mem
 
 @pytest.mark.parametrize(
     ("asked", "cache_gb", "named"),
-    [(2000, None, "trained for"), (0, None, "at least 1"), (1000, 0.0005, "--kv-cache-gb"), (None, 1e-9, "block")],
+    [(2000, None, "trained for"), (0, None, "at least 1"), (1000, 0.0005, "--kv-cache-memory"), (None, 1e-9, "block")],
 )
 def test_what_does_not_fit_is_refused_with_what_to_give(asked: int | None, cache_gb: float | None, named: str) -> None:
     with pytest.raises(ServeError, match=named):

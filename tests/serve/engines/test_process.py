@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from garra.errors import ServeError
+from garra.errors import ServeError, ServerBusy
 from garra.serve.engines import TokenRequest
 from garra.serve.engines.openvino import EngineSettings, start
 from garra.serve.weights import Weights
@@ -36,6 +36,7 @@ async def test_a_killed_engine_ends_its_requests_with_an_error(weights: Weights)
         async for _ in reply:
             pass
     assert engine.dead.is_set()
+    assert "signal 9" in engine.ending
     assert engine.running == 0
     with pytest.raises(ServeError, match="not running"):
         await whole(engine, [5], greedy(1))
@@ -54,6 +55,25 @@ async def test_a_closed_engine_ends_its_requests_and_its_process(weights: Weight
         async for _ in reply:
             pass
     assert not _alive(engine.pid)
+
+
+async def test_beyond_a_limit_nobody_else_may_wait(weights: Weights) -> None:
+    engine = await start(weights, msgspec.structs.replace(_SMALL, max_num_seqs=1, limit_waiting=1))
+    try:
+        running, waiting = (engine.generate(TokenRequest([5], greedy(200))) for _ in range(2))
+        await anext(running)
+        there = asyncio.create_task(anext(waiting))
+        await asyncio.sleep(0)
+
+        with pytest.raises(ServerBusy, match="1 requests are waiting"):
+            await whole(engine, [5], greedy(1))
+
+        await running.aclose()
+        assert len((await there).ids) == 1
+        await waiting.aclose()
+        assert (engine.running, engine.waiting) == (0, 0)
+    finally:
+        await engine.close()
 
 
 async def test_ctrl_c_in_the_terminal_does_not_stop_the_engine(weights: Weights) -> None:

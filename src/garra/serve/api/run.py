@@ -66,7 +66,7 @@ async def load_model(plan: Plan, teller: Teller) -> Parts:
     weights = await resolve(plan.model, cache=plan.cache, progress=teller)
     for note in weights.notes:
         teller.say(note)
-    tokenizer = await asyncio.to_thread(load_tokenizer, weights)
+    tokenizer = await asyncio.to_thread(_ready_tokenizer, weights)
     template = template_of(weights, tokenizer)
     teller.say(f"Loading {weights.name} ({weights.architecture} {weights.quantisation}) from {weights.path}")
     engine = await start_openvino(
@@ -77,6 +77,13 @@ async def load_model(plan: Plan, teller: Teller) -> Parts:
         exact=plan.exact,
     )
     return weights, engine, tokenizer, template
+
+
+def _ready_tokenizer(weights: Weights) -> Tokenizer:
+    """With what is computed once: the first request need not wait for it."""
+    tokenizer = load_tokenizer(weights)
+    tokenizer.warm_up()
+    return tokenizer
 
 
 Load = Callable[[Plan, Teller], Coroutine[Any, Any, Parts]]
@@ -101,7 +108,10 @@ async def serve(plan: Plan, teller: Teller, load: Load = load_model) -> int:
             )
             await server.run_until_stopped(sock, engine.dead)
             if engine.dead.is_set() and not stopping.asked.is_set():
-                raise ServeError("The engine died. What it said stands above; starting again may be enough.")
+                raise ServeError(
+                    f"The engine's process ended ({engine.ending}), and the server with it. Running requests were "
+                    "answered with an error. Start the server again."
+                )
     finally:
         sock.close()
         if following is not None:

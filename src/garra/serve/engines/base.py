@@ -101,6 +101,11 @@ class Engine(Protocol):
         """Set once the engine can answer nothing any more; `generate` then raises `ServeError`."""
         ...
 
+    @property
+    def ending(self) -> str:
+        """How it ended, in the engine's own words where it had any; empty while it runs."""
+        ...
+
     def generate(self, request: TokenRequest) -> AsyncGenerator[TokenChunk, None]:
         """The reply, chunk by chunk; the last has a `finish`. Closing the generator frees the place within a step.
 

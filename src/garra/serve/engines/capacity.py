@@ -30,7 +30,7 @@ def plan(
     window = _window(weights, max_model_len)
     if kv_cache_gb is not None:
         blocks = int(kv_cache_gb * 1e9) // (token_bytes * BLOCK_TOKENS)
-        hint = "Give a larger --kv-cache-gb or a smaller --max-model-len."
+        hint = "Give a larger --kv-cache-memory or a smaller --max-model-len."
     else:
         usual = min(_DEFAULT_BYTES, int(memory * _DEFAULT_SHARE)) // (token_bytes * BLOCK_TOKENS)
         most = int(memory * _GREATEST_SHARE) // (token_bytes * BLOCK_TOKENS)

@@ -16,6 +16,7 @@ from garra.serve.engines.admission import Admission, Ticket
 from garra.serve.engines.base import EngineInfo, Sampling, TokenChunk, TokenRequest
 from garra.serve.engines.capacity import Capacity, plan
 from garra.serve.engines.check import check_request
+from garra.serve.engines.inbox import Inbox
 from garra.serve.engines.messages import Add, Cancel, Failed, FromWorker, Load, Piece, Ready, Refused, Step
 from garra.serve.engines.prefix import block_hashes
 from garra.serve.engines.process import WorkerProcess
@@ -32,6 +33,7 @@ class EngineSettings(Struct, frozen=True):
     max_num_seqs: int = 32
     exact: bool = False
     hold_back: bool = True
+    limit_waiting: int = 1024
 
 
 async def start(weights: Weights, settings: EngineSettings) -> "OpenVinoEngine":
@@ -52,7 +54,7 @@ async def start(weights: Weights, settings: EngineSettings) -> "OpenVinoEngine":
     except BaseException:
         await worker.end()
         raise
-    return OpenVinoEngine(worker, _info(weights, capacity, settings, version), hold_back=settings.hold_back)
+    return OpenVinoEngine(worker, _info(weights, capacity, settings, version), settings)
 
 
 def _load(weights: Weights, capacity: Capacity, *, exact: bool) -> Load:
@@ -98,19 +100,21 @@ class _Reply(Struct, eq=False):
     ticket: Ticket
     prompt: list[int]
     sampling: Sampling
-    inbox: asyncio.Queue[TokenChunk | GarraError]
+    inbox: Inbox
     generated: list[int]
 
 
 class OpenVinoEngine:
     """A running worker and everybody who waits for it."""
 
-    def __init__(self, worker: WorkerProcess, info: EngineInfo, *, hold_back: bool = True) -> None:
+    def __init__(self, worker: WorkerProcess, info: EngineInfo, settings: EngineSettings) -> None:
         self.info = info
         self.dead = asyncio.Event()
+        self.ending = ""
+        self._limit_waiting = settings.limit_waiting
         self._worker = worker
         self._replies: dict[int, _Reply] = {}
-        self._admission = Admission(info.max_num_seqs, info.kv_tokens // 32, hold_back=hold_back)
+        self._admission = Admission(info.max_num_seqs, info.kv_tokens // 32, hold_back=settings.hold_back)
         self._last_id = 0
         self._closing = False
         self._reading = asyncio.create_task(self._read())
@@ -137,8 +141,6 @@ class OpenVinoEngine:
         try:
             while True:
                 chunk = await reply.inbox.get()
-                if isinstance(chunk, GarraError):
-                    raise chunk
                 yield chunk
                 if chunk.finish:
                     return
@@ -155,11 +157,13 @@ class OpenVinoEngine:
         if self.dead.is_set() or self._closing:
             raise ServeError("The engine is not running any more. Start the server again.")
         check_request(request, self.info)
+        if self.waiting >= self._limit_waiting:
+            raise ServerBusy(f"{self.waiting} requests are waiting already. Send the request again later.")
         self._last_id += 1
         prompt = list(request.prompt)
         sampling = _prepared(request.sampling)
         ticket = Ticket(self._last_id, len(prompt), sampling.max_tokens, block_hashes(prompt))
-        reply = _Reply(ticket, prompt, sampling, asyncio.Queue(), [])
+        reply = _Reply(ticket, prompt, sampling, Inbox(), [])
         self._replies[ticket.id] = reply
         self._admission.enter(ticket)
         self._admit()
@@ -185,9 +189,10 @@ class OpenVinoEngine:
                 reason = message.message
             else:
                 self._take(message)
-        self.dead.set()
         ending = await self._worker.end()
-        self._end_all(ServeError(f"The engine's process ended ({reason or ending}). Start the server again."))
+        self.ending = reason or ending
+        self.dead.set()
+        self._end_all(ServeError(f"The engine's process ended ({self.ending}). Start the server again."))
 
     def _take(self, message: FromWorker) -> None:
         if isinstance(message, Step):
@@ -209,7 +214,7 @@ class OpenVinoEngine:
         reply.generated += piece.ids
         chunk = TokenChunk(piece.ids, piece.logprobs, piece.finish, reply.ticket.cached_tokens if first else None)
         if piece.finish is None:
-            reply.inbox.put_nowait(chunk)
+            reply.inbox.put(chunk)
             return
         self._admission.mirror.add(block_hashes((reply.prompt + reply.generated)[:-1]))
         self._finish(reply, chunk)
@@ -217,7 +222,10 @@ class OpenVinoEngine:
     def _finish(self, reply: _Reply, last: TokenChunk | GarraError) -> None:
         del self._replies[reply.ticket.id]
         self._admission.leave(reply.ticket)
-        reply.inbox.put_nowait(last)
+        if isinstance(last, GarraError):
+            reply.inbox.fail(last)
+        else:
+            reply.inbox.put(last)
 
     def _end_all(self, error: ServeError) -> None:
         for reply in list(self._replies.values()):

@@ -11,6 +11,7 @@ from garra.serve.engines.messages import Frames, FromWorker, ToWorker, decode_fr
 
 _TAIL_BYTES = 4000
 _PATIENCE_S = 2.0
+_KILLED = -9
 
 
 class WorkerProcess:
@@ -78,6 +79,13 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         code = self._process.returncode
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        how = _how(code)
         lines = bytes(self._tail).decode("utf-8", "replace").strip().splitlines()
         return f"{how}: {lines[-1]}" if lines else how
+
+
+def _how(code: int | None) -> str:
+    """The way a process ended, for a person."""
+    if code == _KILLED:
+        return "killed by signal 9, as the system does when memory runs out"
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"

@@ -79,6 +79,12 @@ class Tokenizer:
         """The Hugging Face tokenizer, for a decoder that is not byte-level."""
         return self._backend
 
+    def warm_up(self) -> None:
+        """Compute what is kept, so that no request pays for it."""
+        self.encode_text("")
+        self.max_chars_per_token  # noqa: B018 - computed on first sight
+        self._control_pattern  # noqa: B018
+
     @cached_property
     def max_chars_per_token(self) -> int:
         """No text of more than this times n characters fits in n tokens."""
