@@ -85,14 +85,30 @@ async def test_a_signal_lets_running_replies_end_and_takes_no_new_ones(number: i
         assert await served.code() == code
 
 
-async def test_replies_that_do_not_end_in_time_are_cut_off() -> None:
+async def test_replies_that_do_not_end_in_time_are_cut_off_with_a_word() -> None:
     async with child(8_000, 0.05, shutdown_s=1) as served:
         reader, writer = await post(served.port, "/v1/chat/completions", ASKED)
+        whole, other = await post(served.port, "/v1/chat/completions", {**ASKED, "stream": False})
         await reader.readuntil(b'" word"')
         served.process.terminate()
 
+        rest, answer = await reader.read(), await whole.read()
+
+        assert b'"message":"The server is stopping' in rest[rest.rindex(b'data: {"error"') :]
+        assert b"[DONE]" in rest
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: " in answer
         assert await served.code() == 0
-        writer.close()
+        assert await _complaints(served) == []
+        for each in (writer, other):
+            each.close()
+
+
+async def _complaints(served: Child) -> list[str]:
+    """What stands in standard error, but for the one line on what was cut off."""
+    assert served.process.stderr is not None
+    told = (await served.process.stderr.read()).decode().splitlines()
+    return [line for line in told if "timeout graceful shutdown exceeded" not in line]
 
 
 async def test_a_second_signal_stops_at_once() -> None:
@@ -105,6 +121,7 @@ async def test_a_second_signal_stops_at_once() -> None:
         served.process.send_signal(signal.SIGINT)
 
         assert await served.code() == 130
+        assert await _complaints(served) == []
         writer.close()
 
 
@@ -114,7 +131,7 @@ async def test_an_engine_that_dies_ends_the_server_with_an_error_and_no_tracebac
         assert served.process.stderr is not None
         told = (await served.process.stderr.read()).decode()
 
-    assert "error: The engine died" in told
+    assert "error: The engine's process ended (killed by signal 9)" in told
     assert "Traceback" not in told
 
 

@@ -13,6 +13,7 @@ from garra.errors import GarraError
 from garra.serve.api.auth import Keys
 from garra.serve.api.chat import chat_completions
 from garra.serve.api.completions import completions
+from garra.serve.api.cut_off import CutOff
 from garra.serve.api.errors import Refused, refused_of
 from garra.serve.api.info import health, models, version
 from garra.serve.api.settings import Settings
@@ -40,7 +41,7 @@ def create_app(engine: Engine, tokenizer: Tokenizer, template: ChatTemplate | No
     """vLLM's API over one engine. Whoever started the engine closes it."""
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(Keys, keys=settings.api_keys)],
+        middleware=[Middleware(CutOff), Middleware(Keys, keys=settings.api_keys)],
         exception_handlers={
             HTTPException: _plain_error,
             Refused: _refused,

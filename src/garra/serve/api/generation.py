@@ -114,15 +114,18 @@ def _numbered(sampling: Sampling, number: int) -> Sampling:
 
 async def merged(runs: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
     """What several generators yield as it comes, each with its number. The first error of one ends them all."""
-    queue: asyncio.Queue[tuple[int, T | None]] = asyncio.Queue()
+    # Bounded, so that who reads slowly lets things pile up in one place only: where they are put together.
+    queue: asyncio.Queue[tuple[int, T | None]] = asyncio.Queue(len(runs))
+    leaving = asyncio.Event()
 
     async def play(number: int, run: AsyncGenerator[T, None]) -> None:
         try:
             async with aclosing(run):
                 async for piece in run:
-                    queue.put_nowait((number, piece))
+                    await queue.put((number, piece))
         finally:
-            queue.put_nowait((number, None))
+            if not leaving.is_set():
+                await queue.put((number, None))
 
     tasks = [asyncio.create_task(play(number, run)) for number, run in enumerate(runs)]
     try:
@@ -135,6 +138,7 @@ async def merged(runs: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tupl
             await tasks[number]
             left -= 1
     finally:
+        leaving.set()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
