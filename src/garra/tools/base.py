@@ -29,7 +29,10 @@ def silent(text: str) -> None:
 
 
 class ToolContext(msgspec.Struct, frozen=True):
-    """What every call of a session shares. `progress` gets output while a tool runs, never the result."""
+    """What every call of a session shares. `progress` gets output while a tool runs, never the result.
+
+    `room_chars`: about how long a result may be for this model; None where that is not known.
+    """
 
     workspace: Path
     session_key: str
@@ -38,6 +41,7 @@ class ToolContext(msgspec.Struct, frozen=True):
     env: Mapping[str, str]
     settings: ToolSettings = ToolSettings()
     progress: Callable[[str], None] = silent
+    room_chars: int | None = None
 
 
 class Tool(Protocol):

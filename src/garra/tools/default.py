@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from garra.config.paths import Paths
     from garra.config.schema_tools import AgentToolsSection, ToolsSection
 
+_BACKUP_SUFFIXES = ("", ".1", ".2", ".3", ".4")
+"""What `garra config set` keeps of the configuration before (`config.edit`): it holds the same keys."""
+
 
 def chosen_tools(section: "ToolsSection", own: "AgentToolsSection") -> list[Tool]:
     """The tools that policy leaves. `find_tools` is there when there is something to find, unless it is denied."""
@@ -43,7 +46,14 @@ def settings_of(section: "ToolsSection", own: "AgentToolsSection", paths: "Paths
     shared, agent = section.exec, own.exec or AgentExecSettings()
     safe_bins = shared.safe_bins if agent.safe_bins is None else agent.safe_bins
     beside = (paths.home, paths.config_file.parent)
-    guarded = (paths.config_file, paths.auth_file, paths.approvals_file, *(folder / ".env" for folder in beside))
+    backups = (paths.config_file.with_name(f"{paths.config_file.name}.bak{suffix}") for suffix in _BACKUP_SUFFIXES)
+    guarded = (
+        paths.config_file,
+        *backups,
+        paths.auth_file,
+        paths.approvals_file,
+        *(folder / ".env" for folder in beside),
+    )
     return ToolSettings(
         exec=ExecSettings(
             mode=agent.mode or shared.mode,

@@ -7,8 +7,9 @@ import asyncio
 from typing import Any
 
 from garra.tools.base import Outcome, ToolContext
-from garra.tools.locate import Place, locate, not_there
+from garra.tools.locate import Place, check_unmoved, locate, not_there
 from garra.tools.near_miss import line_of, said_of_many, said_of_none
+from garra.tools.opened import open_file
 from garra.tools.permission import permit_write
 from garra.tools.replace import FileKind, kind_of, replace
 from garra.wire.messages import ToolSpec
@@ -56,6 +57,7 @@ def _edit(place: Place, old: str, new: str, every: bool) -> Outcome:
         return Outcome(said_of_none(place.shown, text, old, new), failed=True)
     if count > 1 and not every:
         return Outcome(said_of_many(place.shown, text, old, count), failed=True)
+    check_unmoved(place)
     replace(place.path, text.replace(old, new).encode())
     where = f"line {line_of(text, text.index(old))}" if count == 1 else f"{count} places"
     return Outcome(f"Edited {place.shown}: {where}.")
@@ -74,8 +76,12 @@ def _text_of(place: Place) -> tuple[str | None, str]:
     size = place.path.stat().st_size
     if size > MOST_BYTES:
         return None, f"{place.shown} has {size:,} bytes, more than edit takes ({MOST_BYTES:,}). Use exec with sed."
+    with open_file(place.path) as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        return None, f"{place.shown} is growing while it is read; edit leaves it alone."
     try:
-        return place.path.read_bytes().decode(), ""
+        return data.decode(), ""
     except UnicodeDecodeError as wrong:
         return None, f"{place.shown} is not UTF-8 (byte {wrong.start:,}), so edit leaves it alone. Use exec with sed."
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from garra.config.paths import expand
 
 _SECRET = re.compile(
-    r"(API_?KEY|APIKEY|TOKEN|SECRET|SECRET_KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|PASSWD|PASSPHRASE|CREDENTIALS)$"
+    r"(API_?KEY|TOKEN|SECRET|_KEY|_KEY_ID|_PAT|_PWD|_DSN|_AUTH|_COOKIE|PASSWD|PASSPHRASE|CREDENTIALS?)$"
     r"|PASSWORD|^GARRA_|^OPENCLAW_",
     re.IGNORECASE,
 )

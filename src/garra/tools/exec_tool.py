@@ -11,7 +11,7 @@ from garra.tools.base import Outcome, ToolContext
 from garra.tools.environment import command_environment
 from garra.tools.jobs import MOST_RUNNING, exit_text
 from garra.tools.locate import expanded
-from garra.tools.output import Output
+from garra.tools.output import CAP_CHARS, Output
 from garra.tools.permission import permit_command
 from garra.tools.process import Process, start
 from garra.tools.progress import Progress
@@ -50,7 +50,8 @@ class Exec:
         progress = Progress(ctx.progress)
         try:
             env = command_environment(ctx.env, ctx.settings.exec.path_prepend)
-            process = start(command, folder=folder, env=env, output=Output(), on_text=progress.add)
+            output = Output(min(CAP_CHARS, ctx.room_chars or CAP_CHARS))
+            process = start(command, folder=folder, env=env, output=output, on_text=progress.add)
         except (OSError, ValueError) as wrong:
             return Outcome(f"exec: the command cannot be started: {wrong}", failed=True)
         if args.get("background", False):

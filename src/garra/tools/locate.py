@@ -51,6 +51,12 @@ def locate(ctx: ToolContext, text: str) -> Place:
     return Place(path, shown, inside)
 
 
+def check_unmoved(place: Place) -> None:
+    """Raise ToolRefused where the path leads elsewhere by now: a folder in it became a link after it was allowed."""
+    if place.path.resolve() != place.path:
+        raise ToolRefused(f"{place.shown} leads elsewhere than it did a moment ago; nothing was written.")
+
+
 def not_there(place: Place) -> str:
     """What to say of a path that does not exist: the nearest folder that does, and names there that are like it."""
     missing, folder = place.path, place.path.parent

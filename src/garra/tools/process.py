@@ -87,9 +87,7 @@ class Process:
                 signal_session(self.pid, signal.SIGCONT)
             await self._gone_within(grace_s)
             self._kill()
-            with contextlib.suppress(TimeoutError):  # a process in a dead disk's hands dies when it can
-                async with asyncio.timeout(_DEATH_S):
-                    await self._exited.wait()
+            await self._gone_within(_DEATH_S)  # a process in a dead disk's hands dies when it can
         finally:
             self._kill()
             self.release()

@@ -50,9 +50,12 @@ class Toolbox:
         names = ", ".join(spec.name for spec in self.others())
         return f"More tools, found with find_tools: {names}" if names else ""
 
-    async def run(self, call: ToolCall, progress: Callable[[str], None] | None = None) -> ToolResult:
-        """The one result of this call. Raises nothing but cancellation."""
-        outcome = await self._outcome(call, progress or silent)
+    async def run(
+        self, call: ToolCall, progress: Callable[[str], None] | None = None, *, room_chars: int | None = None
+    ) -> ToolResult:
+        """The one result of this call. Raises nothing but cancellation. What comes in pages is kept to `room_chars`."""
+        context = msgspec.structs.replace(self._context, progress=progress or silent, room_chars=room_chars)
+        outcome = await self._outcome(call, context)
         text = hide_secrets(outcome.text, self._context.env)
         return ToolResult(call.id, call.name, text, outcome.failed)
 
@@ -64,13 +67,13 @@ class Toolbox:
         """The same, by the name that contextlib.aclosing knows."""
         await self.close()
 
-    async def _outcome(self, call: ToolCall, progress: Callable[[str], None]) -> Outcome:
+    async def _outcome(self, call: ToolCall, context: ToolContext) -> Outcome:
         tool = self._tools.get(call.name)
         if tool is None:
             return Outcome(self._unknown(call.name), failed=True)
         try:
             args = fit(parse_arguments(call.arguments), tool.spec.parameters)
-            return await tool.run(args, msgspec.structs.replace(self._context, progress=progress))
+            return await tool.run(args, context)
         except Mismatch as wrong:
             usage = signature(call.name, tool.spec.parameters)
             return Outcome(f"{call.name}: {wrong}. Expected: {usage}", failed=True)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from garra.tools.base import Outcome, ToolContext
-from garra.tools.locate import Place, locate
+from garra.tools.locate import Place, check_unmoved, locate
 from garra.tools.permission import permit_write
 from garra.tools.replace import FileKind, kind_of, replace
 from garra.wire.messages import ToolSpec
@@ -39,6 +39,7 @@ def _write(place: Place, content: str) -> Outcome:
         return Outcome(f"{place.shown} is a device, pipe or socket; it is not written to.", failed=True)
     data = content.encode()
     place.path.parent.mkdir(parents=True, exist_ok=True)
+    check_unmoved(place)
     replace(place.path, data)
     done = "Replaced" if kind is FileKind.FILE else "Created"
     lines = content.count("\n") + (content != "" and not content.endswith("\n"))
