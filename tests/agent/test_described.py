@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from garra.agent import described
+from garra.agent.tagged import read_calls
 from garra.wire.events import CallDelta, Event, Finish, ReasoningDelta, Reply, TextDelta
 from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, ToolSpec, User
 
@@ -27,7 +28,7 @@ async def replay(events: Sequence[Event]) -> AsyncGenerator[Event]:
 
 
 async def read(*events: Event) -> list[Event]:
-    return [event async for event in described.read_calls(replay(events))]
+    return [event async for event in read_calls(replay(events))]
 
 
 def test_the_description_names_every_tool_and_the_form_of_a_call() -> None:

@@ -88,8 +88,8 @@ def test_the_message_of_a_failed_turn_stays_and_the_failure_is_not_shown() -> No
     assert history(entries(User("hi"), Failed("no route"), User("hi?"))) == (User("hi"), NO_REPLY, User("hi?"))
 
 
-def test_an_empty_reply_that_was_whole_is_sent() -> None:
-    assert history(entries(User("hi"), Assistant())) == (User("hi"), Assistant())
+def test_an_empty_reply_counts_as_none() -> None:
+    assert history(entries(User("hi"), Assistant(" \n"), User("again"))) == (User("hi"), NO_REPLY, User("again"))
 
 
 def test_what_a_newer_version_wrote_is_skipped() -> None:

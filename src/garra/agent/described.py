@@ -4,20 +4,23 @@ The tools are described in the system prompt. The model writes its call between 
 tag (`structured_outputs` of vLLM, xgrammar's format) holds it to the tool's schema from the opening tag on, so that a
 call that has begun always parses. Text around it stays text and streams as it comes.
 
-The history goes back in the same form, byte for byte as the model wrote it. Only calls that the constraint made are
-read here; other text forms are none of this module's business.
+The history goes back in the same form, byte for byte as the model wrote it. How the calls are read from the reply is
+in `tagged`.
 """
 
 import json
-import secrets
-from collections.abc import AsyncGenerator, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from garra.wire.events import CallDelta, Event, Finish, TextDelta
-from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, ToolSpec, User
+from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec, User
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 END = "}\n" + CLOSE
+LEAD = "Tools. To call one, end your message with:\n" + OPEN
+"""How a description begins; no prompt without one holds it."""
+
+_TAG = re.compile(r"<(?=/?\s*tool_(?:call|response)\b)", re.IGNORECASE)
 
 
 def _begin(name: str) -> str:
@@ -30,12 +33,14 @@ def description(specs: Sequence[ToolSpec]) -> str:
         f"{json.dumps({'name': spec.name, 'description': spec.description, 'parameters': spec.parameters})}"
         for spec in specs
     ]
-    form = _begin("NAME") + "{ARGUMENTS}" + END
-    return "\n".join([f"Tools. To call one, end your message with:\n{form}", *lines])
+    form = _begin("NAME").removeprefix(OPEN) + "{ARGUMENTS}" + END
+    return "\n".join([LEAD + form, *lines])
 
 
 def constraint(specs: Sequence[ToolSpec]) -> dict[str, Any]:
     """The body fields that hold a call to its schema, once it has begun. One call a reply."""
+    if not specs:
+        return {}
     tags = [
         {"begin": _begin(spec.name), "content": {"type": "json_schema", "json_schema": spec.parameters}, "end": END}
         for spec in specs
@@ -44,78 +49,37 @@ def constraint(specs: Sequence[ToolSpec]) -> dict[str, Any]:
     return {"structured_outputs": {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}}
 
 
+def quoted(text: str) -> str:
+    """Text from elsewhere in which nothing is one of our tags: it can neither end its result nor pass for a call."""
+    return _TAG.sub("&lt;", text)
+
+
 def as_text(messages: Sequence[Message]) -> list[Message]:
-    """The history without the tool roles: calls as the text that they were written in, results as user messages."""
-    return [_plain(message) for message in messages]
+    """The history without the tool roles: calls as the text that they were written in, results as user messages.
+
+    The results of one step are one message, since some templates refuse two of a role in a row. They are only ever sent
+    together, so what was sent stays sent.
+    """
+    plain: list[Message] = []
+    for before, message in zip((None, *messages), messages, strict=False):
+        written = _plain(message)
+        if isinstance(before, ToolResult) and isinstance(message, ToolResult):
+            plain[-1] = User(f"{_content(plain[-1])}\n{_content(written)}")
+        else:
+            plain.append(written)
+    return plain
+
+
+def _content(message: Message) -> str:
+    return message.content if isinstance(message, User) and isinstance(message.content, str) else ""
 
 
 def _plain(message: Message) -> Message:
     match message:
         case Assistant(text, calls, reasoning, field) if calls:
-            written = "".join(f"{_begin(call.name)}{call.arguments}{END}" for call in calls)
+            written = "\n".join(f"{_begin(call.name)}{call.arguments}{END}" for call in calls)
             return Assistant(text + written, (), reasoning, field)
         case ToolResult(_, _, text):
-            return User(f"<tool_response>\n{text}\n</tool_response>")
+            return User(f"<tool_response>\n{quoted(text)}\n</tool_response>")
         case System() | User() | Assistant():
             return message
-
-
-async def read_calls(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-    """The same events, with a tagged call in the text turned into a call. What may become a tag is held back."""
-    held, inside = "", False
-    try:
-        async for event in events:
-            match event:
-                case TextDelta(text):
-                    held += text
-                    if not inside:
-                        shown, held, inside = _before_tag(held)
-                        if shown:
-                            yield TextDelta(shown)
-                case Finish(reason):
-                    shown, call = _split(held)
-                    if shown:
-                        yield TextDelta(shown)
-                    if call:
-                        yield CallDelta(0, call.id, call.name, call.arguments)
-                    yield Finish("tool_calls" if call else reason)
-                    held, inside = "", False
-                case _:
-                    yield event
-    finally:
-        await events.aclose()
-
-
-def _before_tag(text: str) -> tuple[str, str, bool]:
-    """What may be shown, what must wait, and whether the tag has begun."""
-    at = text.find(OPEN)
-    if at >= 0:
-        return text[:at], text[at:], True
-    for length in range(min(len(OPEN) - 1, len(text)), 0, -1):
-        if text.endswith(OPEN[:length]):
-            return text[:-length], text[-length:], False
-    return text, "", False
-
-
-def _split(held: str) -> tuple[str, ToolCall | None]:
-    """What of the held text is text after all, and the call that it ends with."""
-    at = held.find(OPEN)
-    while at >= 0:
-        if call := _call(held[at:]):
-            return held[:at], call
-        at = held.find(OPEN, at + 1)
-    return held, None
-
-
-def _call(written: str) -> ToolCall | None:
-    """The call in `written`, or None where it is not whole (the reply was cut at its length limit)."""
-    body = written.removeprefix(OPEN).strip().removesuffix(CLOSE).strip()
-    try:
-        value = json.loads(body)
-        name, arguments = value["name"], value["arguments"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    begin, whole = _begin(name), written.strip()
-    constrained = whole.startswith(begin) and whole.endswith(END)
-    exact = whole[len(begin) : -len(END)] if constrained else json.dumps(arguments)
-    return ToolCall(f"call_{secrets.token_hex(6)}", name, exact)

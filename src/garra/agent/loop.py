@@ -11,20 +11,23 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Literal, TypeAlias, TypeVar
 
+import msgspec
+
 from garra.agent import described
-from garra.agent.budget import estimate_tokens, reply_limit
+from garra.agent.budget import estimate_tokens, fitted, reply_limit, result_limit, used_tokens
+from garra.agent.ending import cut_result, notice_of
 from garra.agent.events import Accepted, Notice, ToolFinished, ToolProgress, ToolStarted, TurnEvent, TurnFinished
-from garra.agent.prompt import stamped
-from garra.agent.turn import Turn, is_described, new_prefix
+from garra.agent.prompt import CHARS_A_TOKEN, stamped
+from garra.agent.tagged import read_calls
+from garra.agent.turn import Turn, is_described, new_prefix, stored_prefix
 from garra.errors import ContextOverflow, GarraError, ModelError, RequestRefused, StepLimit, TimeLimit
 from garra.models.catalogue import Capabilities
 from garra.sessions.lease import turn_lease
 from garra.sessions.store import Entry, Failed, Head, NewEntry, Said
-from garra.sessions.transcript import head as stored_head
 from garra.sessions.transcript import history, mend
 from garra.wire.chat import ChatCompletions
 from garra.wire.events import Event, ReasoningDelta, Reply, TextDelta
-from garra.wire.messages import Message, System, ToolCall, User
+from garra.wire.messages import Message, System, ToolCall, ToolResult, User
 from garra.wire.request import ChatRequest
 
 T = TypeVar("T")
@@ -60,20 +63,19 @@ class _Running:
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
             await self._keep_partial("interrupted", "stopped by the person")
-            session_id = self.entries[-1].session_id if self.entries else None
-            await mend(self.turn.store, self.turn.key, session_id=session_id)
             raise
         except GarraError as error:
+            await self._keep_partial("failed", str(error))  # first: what comes now may be cancelled
+            dropped = self._is_too_long(error)
             if isinstance(error, ModelError):
                 error = await self.turn.models.explain(error, self.turn.chosen)
-            await self._keep_partial("failed", str(error))
-            await self._store(NewEntry(Failed(str(error), dropped=self._is_too_long(error))))
+            await self._store(NewEntry(Failed(str(error), dropped=dropped)))
             raise error from None
 
     async def _steps(self, text: str) -> TurnEvents:
         [accepted] = await self._store(NewEntry(Said(User(stamped(text)))))
         yield Accepted(self.turn.key, accepted.seq)
-        self.capabilities = await self.turn.models.capabilities(self.turn.chosen)
+        self.capabilities = await self._in_time(self.turn.models.capabilities(self.turn.chosen))
         prefix, prompt = new_prefix(self.turn, self.entries, self.capabilities)
         await self._store(*prefix)
         for notice in prompt.notices if prompt else ():
@@ -86,10 +88,12 @@ class _Running:
             model = str(self.turn.chosen.ref)
             await self._store(NewEntry(Said(said.message(), model=model, usage=said.usage)))
             if not said.calls:
+                if notice := notice_of(said.message(), said.finish_reason):
+                    yield Notice(notice)
                 yield TurnFinished(said.text, model, step, said.usage, said.finish_reason or "")
                 return
             for call in said.calls:
-                async with aclosing(self._call(call)) as events:
+                async with aclosing(self._call(call, cut_result(call, said.finish_reason))) as events:
                     async for event in events:
                         yield event
         raise StepLimit(
@@ -117,10 +121,10 @@ class _Running:
         """Ask the server anew what it can do; where it refuses tools, store a prefix that does without."""
         if not self._prefix().tools or "tool" not in str(refused).lower():
             return False
-        self.capabilities = await self.turn.models.probe(self.turn.chosen)
+        self.capabilities = await self._in_time(self.turn.models.probe(self.turn.chosen))
         prefix, _ = new_prefix(self.turn, self.entries, self.capabilities)
         await self._store(*prefix)
-        return bool(prefix)
+        return not self._prefix().tools
 
     async def _stream(self) -> AsyncGenerator[Event]:
         prefix, chosen = self._prefix(), self.turn.chosen
@@ -131,54 +135,76 @@ class _Running:
             if self.capabilities is None or self.capabilities.structured:
                 toolbox = self.turn.toolbox
                 params |= described.constraint([*toolbox.specs(), *toolbox.others()])
-        limit = await reply_limit(
-            estimate_tokens(messages, prefix.tools),
-            chosen.window,
-            chosen.max_tokens,
-            lambda: self.turn.models.count_tokens(chosen, messages, prefix.tools),
+        limit = await self._in_time(
+            reply_limit(
+                self._used(),
+                chosen.window,
+                chosen.max_tokens,
+                lambda: self.turn.models.count_tokens(chosen, messages, prefix.tools),
+                fixed=estimate_tokens(messages[:1], prefix.tools),
+            )
         )
         request = ChatRequest(chosen.ref.id, tuple(messages), tools=prefix.tools, max_tokens=limit, params=params)
         events = ChatCompletions(self.turn.http, chosen.endpoint).stream(request)
         if is_described(prefix):
-            events = described.read_calls(events)
+            events = read_calls(events)
         async with aclosing(events):
             while (event := await self._in_time(anext(events, None))) is not None:
                 yield event
 
-    async def _call(self, call: ToolCall) -> TurnEvents:
-        """Run one call, telling what it prints while it runs, and store its one result."""
+    async def _call(self, call: ToolCall, cut: ToolResult | None) -> TurnEvents:
+        """Run one call, unless the reply was cut in it, and store its one result."""
         yield ToolStarted(call)
+        limit = result_limit(self._used(), self.turn.chosen.window)
+        result = cut
+        async with aclosing(self._run(call, limit)) as events:
+            while result is None:
+                event = await anext(events)
+                if isinstance(event, ToolProgress):
+                    yield event
+                else:
+                    result = msgspec.structs.replace(event, text=fitted(event.text, limit))
+        await self._store(NewEntry(Said(result)))
+        yield ToolFinished(result)
+
+    async def _run(self, call: ToolCall, limit_tokens: int | None) -> AsyncGenerator[ToolProgress | ToolResult]:
+        """What the tool prints while it runs, then its result. Closing the generator ends the tool."""
         printed: asyncio.Queue[str | None] = asyncio.Queue()
-        work = asyncio.create_task(self.turn.toolbox.run(call, printed.put_nowait))
+        room = None if limit_tokens is None else limit_tokens * CHARS_A_TOKEN
+        work = asyncio.create_task(self.turn.toolbox.run(call, printed.put_nowait, room_chars=room))
         work.add_done_callback(lambda _: printed.put_nowait(None))
         try:
             while (text := await self._in_time(printed.get())) is not None:
                 yield ToolProgress(call.id, text)
-            result = await work
+            yield await work
         finally:
             if not work.done():
                 work.cancel()
                 await asyncio.wait([work])
-        await self._store(NewEntry(Said(result)))
-        yield ToolFinished(result)
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         """Wait for something, but no longer than the turn may take."""
         if self.deadline is None:
             return await work
         try:
-            async with asyncio.timeout(max(0, self.deadline - time.monotonic())):
+            async with asyncio.timeout(max(0, self.deadline - time.monotonic())) as limit:
                 return await work
         except TimeoutError:
+            if not limit.expired():
+                raise
             raise TimeLimit(
                 f"The turn took longer than the {self.turn.timeout_s:g} s that agents.defaults.timeoutSeconds allows. "
                 "Send another message to go on, or raise it: garra config set agents.defaults.timeoutSeconds SECONDS"
             ) from None
 
     def _prefix(self) -> Head:
-        prefix = stored_head(self.entries)
+        prefix = stored_prefix(self.entries, self.capabilities)
         assert prefix is not None  # stored with the first message of the session
         return prefix
+
+    def _used(self) -> int:
+        """The tokens that all of it takes so far, as far as is known without asking."""
+        return used_tokens(self.entries, self._prefix(), str(self.turn.chosen.ref))
 
     def _is_too_long(self, error: GarraError) -> bool:
         """Whether it is the message itself that does not fit, with nothing answered to it yet."""
@@ -186,9 +212,12 @@ class _Running:
         return isinstance(error, ContextOverflow) and last is not None and isinstance(last.message, User)
 
     async def _keep_partial(self, status: Status, note: str) -> None:
+        """Store what had arrived, and answers for the calls that are still open."""
         partial, self.reply = self.reply.message(), Reply()
         if partial != Reply().message():
             await self._store(NewEntry(Said(partial, status, str(self.turn.chosen.ref), note=note)))
+        session_id = self.entries[-1].session_id if self.entries else None
+        self.entries += await mend(self.turn.store, self.turn.key, session_id=session_id)
 
     async def _store(self, *new: NewEntry) -> tuple[Entry, ...]:
         if not new:

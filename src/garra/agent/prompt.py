@@ -6,7 +6,9 @@ the moment: the time, the channel and the sender stand in the user message that 
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -31,6 +33,9 @@ A message starts with the time at which it was sent."""
 STAMP = re.compile(r"^\[[A-Z][a-z]{2} \d{4}-\d{2}-\d{2} \d{2}:\d{2} [^\]]{1,8}\] ")
 
 
+Quote: TypeAlias = Callable[[str], str]
+
+
 class Limits(msgspec.Struct, frozen=True):
     """How much of the workspace's files goes into the prompt, in characters."""
 
@@ -52,14 +57,19 @@ class Prompt(msgspec.Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
-def build_prompt(workspace: Path, limits: Limits, *, directory: str = "", extra: str = "") -> Prompt:
-    """The system text for a new session. `directory` names the tools that `find_tools` finds; `extra` comes after."""
+def build_prompt(
+    workspace: Path, limits: Limits, *, directory: str = "", extra: str = "", quote: Quote | None = None
+) -> Prompt:
+    """The system text for a new session. `directory` names the tools that `find_tools` finds; `extra` comes after.
+
+    `quote` is applied to what the files say.
+    """
     parts = [INTRODUCTION.format(workspace=workspace)]
     parts += [part for part in (directory, extra) if part]
     files, notices = workspace_files(workspace, limits)
     if notices:
         parts.append("Some files below are cut; read them for the rest.")
-    parts += [f"# {name}\n{text}" for name, text in files]
+    parts += [f"# {name}\n{quote(text) if quote else text}" for name, text in files]
     return Prompt("\n\n".join(parts), notices)
 
 

@@ -1,5 +1,6 @@
 """What one turn works with, and the session's fixed prefix: made once, stored, and sent the same way ever after."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from garra.models.catalogue import Capabilities, Chosen
 from garra.models.models import Models
 from garra.sessions.lease import Waiting
 from garra.sessions.store import Entry, Head, NewEntry, Store
-from garra.sessions.transcript import head as stored_head
 from garra.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -41,12 +41,21 @@ class Turn(msgspec.Struct, frozen=True):
 
 def is_described(prefix: Head) -> bool:
     """Whether the session's tools stand in its system prompt instead of in `tools`."""
-    return not prefix.tools and described.OPEN in prefix.system
+    return not prefix.tools and described.LEAD in prefix.system
 
 
-def fits(prefix: Head, capabilities: Capabilities) -> bool:
-    """Whether a stored prefix may be sent to this server: one that refuses `tools` needs them described."""
-    return not prefix.tools or capabilities.tools != "refused"
+def stored_prefix(entries: Sequence[Entry], capabilities: Capabilities | None) -> Head | None:
+    """The prefix to send to this server: the last one that was sent to one like it, so that its cache serves again.
+
+    A server that refuses `tools` gets none that has them. One that takes them gets one that has them where there is
+    one; it can do without.
+    """
+    heads = [entry.item for entry in reversed(entries) if isinstance(entry.item, Head)]
+    word = capabilities.tools if capabilities else "unknown"
+    if word == "refused":
+        return next((head for head in heads if not head.tools), None)
+    last = next(iter(heads), None)
+    return next((head for head in heads if head.tools), last) if word == "native" else last
 
 
 def make_prefix(turn: Turn, capabilities: Capabilities) -> tuple[Head, Prompt]:
@@ -58,6 +67,7 @@ def make_prefix(turn: Turn, capabilities: Capabilities) -> tuple[Head, Prompt]:
         turn.limits.within(turn.chosen.window),
         directory=turn.toolbox.directory(),
         extra="" if native or not specs else described.description(specs),
+        quote=None if native else described.quoted,
     )
     return Head(prompt.text, specs if native else (), str(turn.chosen.ref)), prompt
 
@@ -66,8 +76,7 @@ def new_prefix(
     turn: Turn, entries: tuple[Entry, ...], capabilities: Capabilities
 ) -> tuple[list[NewEntry], Prompt | None]:
     """The entry to store first where the session has no prefix, or none that this server takes; else nothing."""
-    had = stored_head(entries)
-    if had is not None and fits(had, capabilities):
+    if stored_prefix(entries, capabilities) is not None:
         return [], None
     prefix, prompt = make_prefix(turn, capabilities)
     return [NewEntry(prefix)], prompt

@@ -118,7 +118,7 @@ def _begin(said: Said, messages: list[Message]) -> _Step | None:
     reply = as_sent(said.message, said.status)
     if reply.calls:
         return _Step(reply)
-    if reply.text or said.status == "done":
+    if reply.text.strip():  # an empty one counts as none: some servers refuse a reply without content for ever
         messages.append(reply)
     return None
 
