@@ -50,22 +50,31 @@ class App:
         return configuration
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run one coroutine to its end on a new event loop. SIGTERM cancels it, so that what it holds is kept."""
+        """Run one coroutine to its end on a new event loop. SIGTERM cancels it, so that what it holds is kept; where
+        it is cancelled without one, the person did it."""
         import asyncio
         import signal
         import threading
 
+        terminated = False
+
         async def cancellable() -> T:
             task = asyncio.current_task()
             assert task is not None
+
+            def terminate() -> None:
+                nonlocal terminated
+                terminated = True
+                task.cancel()
+
             if threading.current_thread() is threading.main_thread():  # no other one may handle signals
-                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
             return await work
 
         try:
             return asyncio.run(cancellable())
         except asyncio.CancelledError:
-            raise Terminated from None
+            raise (Terminated() if terminated else KeyboardInterrupt()) from None
 
 
 pass_app = click.make_pass_decorator(App)

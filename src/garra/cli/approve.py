@@ -2,8 +2,12 @@
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from garra.tools.approval import ApprovalRequest, Approver, Decision, nobody
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
 
 ANSWERS = {
     "y": Decision.ALLOW_ONCE,
@@ -34,14 +38,26 @@ async def ask_terminal(request: ApprovalRequest) -> Decision:
     """Ask until the answer is one of those offered. Ctrl-C cancels the turn; the end of input means no."""
     from prompt_toolkit import PromptSession
 
-    sys.stderr.write(question(request))
     session: PromptSession[str] = PromptSession()
+    _forget_typed(session)
+    sys.stderr.write(question(request))
     while True:
         try:
-            answer = await session.prompt_async(QUESTION)
+            # the signal stays with the turn: prompt_toolkit would take it away for good. Here Ctrl-C is a key.
+            answer = await session.prompt_async(QUESTION, handle_sigint=False)
         except EOFError:
             return Decision.DENY
         except KeyboardInterrupt:
             raise asyncio.CancelledError from None
         if (decision := ANSWERS.get(answer.strip().lower())) is not None:
             return decision
+
+
+def _forget_typed(session: "PromptSession[str]") -> None:
+    """Drop what was typed before the question was there to be read: it cannot be the answer to it."""
+    import termios
+
+    from prompt_toolkit.input.typeahead import clear_typeahead
+
+    clear_typeahead(session.input)
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

@@ -5,12 +5,14 @@ A failing turn is shown and the conversation goes on; Ctrl-C while a reply runs 
 
 import asyncio
 import signal
-from contextlib import aclosing, nullcontext
+from collections.abc import Coroutine, Iterator
+from contextlib import aclosing, contextmanager, nullcontext
+from typing import Any
 
 from garra.agent.loop import run_turn
 from garra.cli.approve import asker
 from garra.cli.chat_input import Lines, quiet_keys
-from garra.cli.chat_slash import run_slash
+from garra.cli.chat_slash import is_slash, run_slash
 from garra.cli.show import RED, Printer
 from garra.cli.talk import Room
 from garra.errors import GarraError
@@ -52,42 +54,37 @@ class Chat:
         return 1 if self._failed and not self._lines.interactive else 0
 
     async def _take(self, line: str) -> bool:
+        slash = is_slash(line)
         try:
-            if line.startswith("/"):
-                return await run_slash(self, line)
-            await self._reply_to(line)
+            goes_on = await self._stoppable(run_slash(self, line) if slash else self._turn(line))
         except GarraError as error:
             self._failed = True
             self._printer.line(f"error: {error}", RED)
-        return True
+            return True
+        if goes_on is None:
+            self.say("(stopped)" if slash else "(stopped; what had arrived is kept)")
+        return goes_on is not False
 
-    async def _reply_to(self, text: str) -> None:
-        """One turn, as a task of its own, so that Ctrl-C ends it and not the program."""
-        task = asyncio.create_task(self._turn(text))
-        loop = asyncio.get_running_loop()
-        if self._lines.interactive:
-            loop.add_signal_handler(signal.SIGINT, task.cancel)
+    async def _stoppable(self, work: Coroutine[Any, Any, bool]) -> bool | None:
+        """Do the work as a task of its own, so that Ctrl-C ends it and not the program; None when it was ended."""
+        task = asyncio.create_task(work)
         try:
-            with quiet_keys() if self._lines.interactive else nullcontext():
+            with _interrupt_cancels(task) if self._lines.interactive else nullcontext():
                 await asyncio.wait([task])
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.wait([task])
             raise
         finally:
-            if self._lines.interactive:
-                loop.remove_signal_handler(signal.SIGINT)
             self._printer.end()
-        if task.cancelled():
-            self.say("(stopped; what had arrived is kept)")
-        else:
-            task.result()
+        return None if task.cancelled() else task.result()
 
-    async def _turn(self, text: str) -> None:
+    async def _turn(self, text: str) -> bool:
         turn = await self.room.turn(self.key, self._toolbox, self.model)
         async with aclosing(run_turn(turn, text)) as events:
             async for event in events:
                 self._printer.event(event)
+        return True
 
     def say(self, text: str) -> None:
         """A line that is not the assistant's."""
@@ -109,3 +106,16 @@ class Chat:
 
     def _make_toolbox(self) -> Toolbox:
         return self.room.toolbox(self.key, asker() if self._lines.interactive else nobody)
+
+
+@contextmanager
+def _interrupt_cancels(task: "asyncio.Task[Any]") -> Iterator[None]:
+    """Ctrl-C cancels the task; afterwards it does again what it did before."""
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        with quiet_keys():
+            yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)

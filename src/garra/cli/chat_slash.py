@@ -6,6 +6,7 @@ from garra.errors import GarraError, UsageFault
 
 if TYPE_CHECKING:
     from garra.cli.chat import Chat
+    from garra.models.catalogue import Chosen
 
 COMMANDS = {
     "/help": "list the commands",
@@ -18,10 +19,20 @@ COMMANDS = {
 }
 
 
+WITH_ARGUMENT = ("/model", "/models", "/sessions")
+
+
+def is_slash(line: str) -> bool:
+    """Whether a line is a command. A path at its beginning (`/etc/hosts is odd`) makes it a message."""
+    return line.startswith("/") and "/" not in line.split(maxsplit=1)[0][1:]
+
+
 async def run_slash(chat: "Chat", line: str) -> bool:
     """Run one command; whether the conversation goes on."""
-    name, _, argument = line.partition(" ")
-    argument = argument.strip()
+    name, *rest = line.split(maxsplit=1)
+    name, argument = name.lower(), rest[0].strip() if rest else ""
+    if argument and name in COMMANDS and name not in WITH_ARGUMENT:
+        raise UsageFault(f"{name} takes nothing after it; nothing was done.")
     match name:
         case "/exit" | "/quit":
             return False
@@ -58,9 +69,9 @@ async def _new(chat: "Chat") -> None:
 
 async def _model(chat: "Chat", ref: str) -> None:
     if ref:
-        chosen = await chat.room.models.choose(ref)
-        chat.model = str(chosen.ref)
-        chat.say(f"From here on: {chosen.ref}{_window(chosen.window)}")
+        chosen = await _choose(chat, ref)
+        chat.model = f"{chosen.ref}@{chosen.profile}" if chosen.profile else str(chosen.ref)
+        chat.say(f"From here on: {chat.model}{_window(chosen.window)}")
         return
     current = await _current(chat)
     for provider in chat.room.models.providers():
@@ -72,9 +83,16 @@ async def _model(chat: "Chat", ref: str) -> None:
     chat.say("Switch with: /model provider/id")
 
 
+async def _choose(chat: "Chat", ref: str | None) -> "Chosen":
+    """The model that answers in this conversation: the one named, else its agent's own."""
+    from garra.sessions.keys import agent_of
+
+    return await chat.room.models.choose(ref, agent_of(chat.key))
+
+
 async def _current(chat: "Chat") -> str | None:
     try:
-        return str((await chat.room.models.choose(chat.model)).ref)
+        return str((await _choose(chat, chat.model)).ref)
     except GarraError:
         return None
 
@@ -83,7 +101,7 @@ async def _status(chat: "Chat") -> None:
     from garra.cli.show import tools_in_words
     from garra.sessions.entries import Said
 
-    chosen = await chat.room.models.choose(chat.model)
+    chosen = await _choose(chat, chat.model)
     able = await chat.room.models.capabilities(chosen)
     entries = await chat.room.store.entries(chat.key)
     usage = next((e.item.usage for e in reversed(entries) if isinstance(e.item, Said) and e.item.usage), None)
@@ -110,8 +128,11 @@ async def _sessions(chat: "Chat", name: str) -> None:
         await chat.go_to(normalise_key(name))
         chat.say(f"Now in {chat.key}")
         return
-    for info in await chat.room.store.sessions():
-        chat.say(f"{'*' if info.key == chat.key else ' '} {info.key}")
+    keys = [info.key for info in await chat.room.store.sessions()]
+    if chat.key not in keys:
+        chat.say(f"* {chat.key} (nothing said yet)")
+    for key in keys:
+        chat.say(f"{'*' if key == chat.key else ' '} {key}")
     chat.say("Go to one with: /sessions NAME")
 
 
