@@ -34,6 +34,11 @@ def test_an_unknown_command_is_wrong_usage_and_says_so_on_standard_error(capsys:
     assert shown.out == ""
 
 
+def test_a_mistyped_command_is_met_with_the_one_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sesions"]) == 2
+    assert "Did you mean 'sessions'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "args", [["agent"], ["agent", "-m", "a", "--message-file", "b"], ["agent", "-m", "  "], ["agent", "--mesage", "x"]]
 )

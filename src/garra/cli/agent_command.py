@@ -13,7 +13,9 @@ from garra.errors import GarraError, UsageFault
 
 @click.command()
 @click.option("-m", "--message", help="What to say.")
-@click.option("--message-file", metavar="FILE", help="Read the message from a file; - reads standard input.")
+@click.option(
+    "--message-file", metavar="FILE", type=click.Path(), help="Read the message from a file; - reads standard input."
+)
 @click.option("--session", metavar="KEY", help="The conversation to go on with: a name, or a full key.")
 @click.option("--model", metavar="REF", help="The model for this turn, as provider/id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the reply as it streams.")

@@ -7,7 +7,7 @@ imported only when it is called, so that `garra --version` costs next to nothing
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -37,10 +37,18 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            if not ctx.resilient_parsing:  # a shell that asks how to complete wants no error
+                self._refuse(ctx, cmd_name)
             return None
         module = importlib.import_module(f"garra.cli.{cmd_name}_command")
         command: click.Command = module.command
         return command
+
+    def _refuse(self, ctx: click.Context, name: str) -> NoReturn:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, COMMANDS, 1)
+        ctx.fail(f"There is no command '{name}'." + (f" Did you mean '{close[0]}'?" if close else ""))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -49,7 +57,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="garra")
-@click.option("--config", "config_file", metavar="FILE", help="Use this configuration file.")
+@click.option("--config", "config_file", metavar="FILE", type=click.Path(), help="Use this configuration file.")
 @click.option("--profile", metavar="NAME", help="Use the separate home ~/.garra-NAME.")
 @click.pass_context
 def cli(ctx: click.Context, config_file: str | None, profile: str | None) -> None:

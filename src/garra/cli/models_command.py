@@ -52,7 +52,7 @@ async def _views(app: App, provider: str | None) -> "tuple[tuple[ProviderView, .
         return views, models.default_of(views)
 
 
-@command.command("status")
+@command.command("status", short_help="Show the model that answers, and whether it can.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def status(app: App, as_json: bool) -> int:
@@ -67,7 +67,7 @@ def status(app: App, as_json: bool) -> int:
     return 1 if found["error"] else 0
 
 
-@command.command("set")
+@command.command("set", short_help="Choose the model that answers.")
 @click.argument("ref")
 @pass_app
 def set_(app: App, ref: str) -> None:
@@ -112,7 +112,7 @@ def _doubt(ref: str, view: "ProviderView") -> str:
     return f"{view.base_url} does not list it. Served there: {', '.join(view.served) or 'nothing'}"
 
 
-@command.command("probe")
+@command.command("probe", short_help="Try out anew what a model can do.")
 @click.argument("ref", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app

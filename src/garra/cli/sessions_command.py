@@ -71,7 +71,11 @@ def show(app: App, name: str, as_json: bool) -> None:
         click.echo(line)
 
 
-@command.command("search", help="Find what was said: the newest messages that hold every word of TEXT.")
+@command.command(
+    "search",
+    short_help="Find what was said.",
+    help="Find what was said: the newest messages that hold every word of TEXT.",
+)
 @click.argument("text", nargs=-1, required=True)
 @limit_option
 @json_option
@@ -134,7 +138,11 @@ def _openclaw_lines(app: App, info: "SessionInfo", entries: "tuple[Entry, ...]")
     return openclaw_lines(info, entries, folder=str(folder))
 
 
-@command.command("delete", help=f"Delete a conversation for good, what came before its resets included. {NAME_HELP}")
+@command.command(
+    "delete",
+    short_help="Delete a conversation for good.",
+    help=f"Delete a conversation for good, what came before its resets included. {NAME_HELP}",
+)
 @click.argument("name", metavar="KEY")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @pass_app

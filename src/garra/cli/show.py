@@ -1,6 +1,7 @@
 """How a turn looks in the terminal: the reply as it comes, tool calls as short lines. Plain text in a pipe."""
 
 import json
+import os
 import sys
 from typing import TextIO
 
@@ -21,7 +22,7 @@ class Printer:
         self.out = out or sys.stdout
         self.aside = aside or sys.stderr
         self._at_line_start = True
-        self._colours = self.aside.isatty()
+        self._colours = takes_colours(self.aside)
 
     def event(self, event: TurnEvent) -> None:
         """Show one event."""
@@ -56,6 +57,11 @@ class Printer:
             self.out.write("\n")
             self.out.flush()
             self._at_line_start = True
+
+
+def takes_colours(stream: TextIO) -> bool:
+    """Whether a person sees the stream, on a terminal that can show colours, and wants them."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def tools_in_words(able: Capabilities) -> str:
