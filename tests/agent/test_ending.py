@@ -103,6 +103,17 @@ async def test_a_window_smaller_than_the_prompt_is_named_as_the_reason(sit: Sit)
         assert desk.sent() == []
 
 
+async def test_a_reply_limit_larger_than_the_window_is_lowered_to_what_is_left(sit: Sit) -> None:
+    async with (
+        ScriptedModel(["Fine."], max_model_len=1_024) as server,
+        sit(server, params={"maxTokens": 50_000}) as desk,
+    ):
+        await desk.say("go")
+
+        limit = desk.sent()[0]["max_tokens"]
+        assert 64 <= limit < 1_024
+
+
 async def test_each_way_of_calling_tools_has_a_prefix_of_its_own_and_comes_back_to_it(sit: Sit) -> None:
     written = '<tool_call>\n{"name": "read", "arguments": {"path": "."}}\n</tool_call>'
     script: list[Step] = [[Call("c1", "read", {"path": "."})], "One.", written, "Two.", "Three.", written, "Four."]

@@ -321,6 +321,9 @@ async def test_two_turns_in_one_session_never_overlap(sit: Sit) -> None:
     async with ScriptedModel([slow, slow]) as server, sit(server) as desk, sit(server) as other:
         await asyncio.gather(desk.say("one"), other.say("two"))
 
+        waited = [event for event in (*desk.events, *other.events) if isinstance(event, Notice)]
+        assert len(waited) == 1
+        assert "Waiting" in waited[0].text
         roles = [type(message).__name__ for message in await desk.stored()]
         assert roles == ["User", "Assistant", "User", "Assistant"]
 

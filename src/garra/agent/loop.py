@@ -8,7 +8,8 @@ limit) keeps what had arrived, marked. Nothing here retries, prints or knows whe
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from garra.agent.events import Accepted, Notice, ToolFinished, ToolProgress, Too
 from garra.agent.prompt import CHARS_A_TOKEN, stamped
 from garra.agent.tagged import read_calls
 from garra.agent.turn import Turn, is_described, new_prefix, stored_prefix
-from garra.errors import ContextOverflow, GarraError, ModelError, RequestRefused, StepLimit, TimeLimit
+from garra.errors import ContextOverflow, GarraError, ModelError, RequestRefused, SessionError, StepLimit, TimeLimit
 from garra.models.catalogue import Capabilities
 from garra.sessions.lease import turn_lease
 from garra.sessions.store import Entry, Failed, Head, NewEntry, Said
@@ -37,7 +38,13 @@ Status: TypeAlias = Literal["done", "interrupted", "failed"]
 
 async def run_turn(turn: Turn, text: str) -> TurnEvents:
     """Take one message of the person's to its reply. Close the generator to cancel: what had arrived is kept."""
-    async with turn_lease(turn.state, turn.key, waiting=turn.waiting):
+    async with AsyncExitStack() as stack:
+        lease = partial(turn_lease, turn.state, turn.key)
+        try:
+            await stack.enter_async_context(lease(wait=False))
+        except SessionError as held:
+            yield Notice(f"Waiting for the turn that is under way in this session ({held}).")
+            await stack.enter_async_context(lease(waiting=turn.waiting))
         await mend(turn.store, turn.key)
         running = _Running(turn, await turn.store.entries(turn.key))
         async with aclosing(running.run(text)) as events:
