@@ -10,6 +10,7 @@ from typing import Any
 
 from garra.errors import RequestRefused
 from garra.serve.engines.base import Structure
+from garra.serve.engines.bounds import LIMIT_ATOMS, LIMIT_DEPTH, atoms, depth, patterns
 
 _ROOT = re.compile(r"^\s*root\s*::=", re.MULTILINE)
 
@@ -24,6 +25,8 @@ def checked(structure: Structure) -> Structure:
         raise _refused('The grammar has no root rule. Grammars are EBNF with a rule named root: root ::= "yes" | "no"')
     if not structure.value:
         raise _refused(f"The {structure.kind} is empty.")
+    if structure.kind == "regex":
+        _check_size(structure.value)
     return structure
 
 
@@ -46,7 +49,19 @@ def _checked_json(structure: Structure) -> Structure:
         raise _refused("A JSON schema is an object.")
     if structure.kind == "structural_tag" and not isinstance(parsed, dict):
         raise _refused("A structural tag is a JSON object.")
+    if depth(parsed) > LIMIT_DEPTH:
+        raise _refused(f"The {structure.kind} is nested more than {LIMIT_DEPTH} levels deep.")
+    for pattern in patterns(parsed):
+        _check_size(pattern)
     return structure
+
+
+def _check_size(pattern: str) -> None:
+    if (count := atoms(pattern)) > LIMIT_ATOMS:
+        raise _refused(
+            f"The regular expression has {count:,} parts with its repetitions written out; at most {LIMIT_ATOMS:,} "
+            "can be followed. Use fewer repetitions inside repetitions, or * and +."
+        )
 
 
 def _parsed(structure: Structure) -> Any:
