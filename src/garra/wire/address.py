@@ -44,6 +44,11 @@ class Target(msgspec.Struct, frozen=True):
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
+    def is_address(self) -> bool:
+        """Whether the host is an address already, and no name to look up."""
+        return ":" in self.host or self.host.replace(".", "").isdigit()
+
+    @property
     def loopback(self) -> bool:
         return is_loopback(self.host)
 

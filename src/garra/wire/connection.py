@@ -93,9 +93,11 @@ async def connect(target: Target, proxy: Target | None, limit_s: float) -> Conne
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context() if first.secure else None
     async with asyncio.timeout(limit_s):
-        # With a name of several addresses the next one is tried after 0.25 s, as RFC 8305 advises.
+        # With a name of several addresses the next one is tried after 0.25 s, as RFC 8305 advises. Not with an address:
+        # asyncio would race it against nobody, and lose the socket when it is cancelled in between.
+        delay_s = None if first.is_address else 0.25
         _, connection = await loop.create_connection(
-            Connection, first.host, first.port, ssl=context, happy_eyeballs_delay=0.25
+            Connection, first.host, first.port, ssl=context, happy_eyeballs_delay=delay_s
         )
         if proxy is not None and target.secure:
             try:
