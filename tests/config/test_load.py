@@ -7,6 +7,7 @@ import pytest
 
 from garra.config.load import Configuration, load_configuration
 from garra.config.paths import Paths, resolve_paths
+from garra.config.report import report
 from garra.config.schema import Config, ModelChoice
 from garra.config.section import SecretRef
 from garra.errors import ConfigError, MissingVariable
@@ -216,3 +217,33 @@ def test_reading_a_configuration_imports_nothing_that_only_errors_and_edits_need
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "\n"
+
+
+def test_a_name_that_the_system_refuses_is_told_and_no_crash(home: Path) -> None:
+    paths = resolve_paths({"HOME": str(home), "GARRA_CONFIG": "/" + "x" * 5000})
+
+    with pytest.raises(ConfigError, match="name too long"):
+        load_configuration(paths, {})
+    assert report(paths, {}).issues[0].message.endswith("File name too long")
+
+
+def test_no_part_of_a_configuration_is_written_out_with_its_secrets(load: Load) -> None:
+    """A value ends up in a log or in a test's report sooner or later."""
+    configuration = load("""{
+      env: { vars: { ANY: "hidden" } },
+      models: { providers: { vllm: {
+        baseUrl: "http://user:hidden@127.0.0.1:8000/v1", apiKey: "hidden", headers: { "X-Any": "hidden" },
+        request: {
+          headers: { any: "hidden" },
+          auth: { mode: "header", headerName: "x", value: "hidden", token: "hidden" },
+        },
+        models: [
+          { id: "seen", name: "seen", headers: { any: "hidden" }, params: { extra_body: { api_key: "hidden" } } },
+        ],
+      } } },
+    }""")
+
+    provider = configuration.config.models.providers["vllm"]
+    for part in (configuration, configuration.config, provider, provider.models[0], provider.request.auth):
+        assert "hidden" not in f"{part!r} {part.__rich_repr__()}"
+    assert "id='seen'" in repr(configuration.config)

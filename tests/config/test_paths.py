@@ -81,3 +81,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="gone/x"):
         replace_file(tmp_path / "gone" / "x", b"")
+
+
+def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
+    kept, link = tmp_path / "dotfiles.json", tmp_path / "garra.json"
+    kept.write_text("old")
+    link.symlink_to(kept)
+
+    replace_file(link, b"new")
+
+    assert link.is_symlink()
+    assert kept.read_bytes() == b"new"

@@ -4,22 +4,19 @@ A change is refused, with nothing written, where the result would not be valid, 
 the configuration is read-only. What was there before is kept in a ring of five backups.
 """
 
-import fcntl
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from garra.config.includes import Document, decode, read_document, read_text, tree
+from garra.config.includes import Document, decode, is_there, read_document, read_text, tree
 from garra.config.keypath import KeyPath, format_path
 from garra.config.load import Configuration, interpret, layered_env
 from garra.config.locate import Locator
 from garra.config.older import Rewrite, rewrite
-from garra.config.paths import Paths, private_folder, replace_file
+from garra.config.paths import Paths, locked_folder, private_folder, replace_file
 from garra.config.splice import set_in, unset_in
 from garra.errors import ConfigError
 
@@ -55,7 +52,7 @@ def edit(paths: Paths, env: Mapping[str, str], changes: Sequence[Change]) -> Edi
     if not paths.config_file.parent.exists() and not _worked_out(paths, env, changes)[1].changed:
         return _worked_out(paths, env, changes)[1]  # no folder is made for nothing
     _ready_folder(paths)
-    with _locked(paths.config_file.parent):
+    with locked_folder(paths.config_file.parent):
         after, edited = _worked_out(paths, env, changes)
         if edited.changed:
             write_config(paths.config_file, after)
@@ -64,7 +61,7 @@ def edit(paths: Paths, env: Mapping[str, str], changes: Sequence[Change]) -> Edi
 
 def _worked_out(paths: Paths, env: Mapping[str, str], changes: Sequence[Change]) -> tuple[str, Edited]:
     """The text after the changes, and what they mean. Raises where the result would not be valid."""
-    before = (read_text(paths.config_file) if paths.config_file.exists() else "") or "{}\n"
+    before = (read_text(paths.config_file) if is_there(paths.config_file) else "") or "{}\n"
     variables = layered_env(paths, env)
     after = changed_text(before, changes, paths.config_file, variables)
     document = read_document(paths.config_file, variables, after)
@@ -193,14 +190,3 @@ def _ready_folder(paths: Paths) -> None:
     folder = paths.config_file.parent
     if folder == paths.home or not folder.exists():
         private_folder(folder)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One edit at a time over processes, so that none is lost."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -44,6 +44,14 @@ def read_document(file: Path, env: Mapping[str, str], text: str | None = None) -
     return Document(file, source, data, reader.used)
 
 
+def is_there(file: Path) -> bool:
+    """Whether the file exists. Raises where the system will not say: a name too long, a folder that is closed."""
+    try:
+        return file.exists()
+    except OSError as error:
+        raise ConfigError(f"cannot read {str(file)[:200]}: {error.strerror}") from error
+
+
 def read_text(file: Path) -> str:
     """The text of a file, if it is a regular one of a sane size."""
     try:

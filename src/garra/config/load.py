@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from garra.config.check import Checker, Fault
-from garra.config.includes import Document, read_document
+from garra.config.includes import Document, is_there, read_document
 from garra.config.keypath import KeyPath, format_path, parse_path
 from garra.config.older import Rewrite, rewrite
 from garra.config.paths import Paths, expand
@@ -40,6 +40,9 @@ class Configuration(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Configuration({self.paths.config_file})"  # the rest may hold secrets
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("config_file", self.paths.config_file)]
 
     def check(self, prefix: str) -> None:
         """Raise MissingVariable if a variable is missing at the key or below it. Call it before using a subtree."""
@@ -110,7 +113,7 @@ def _is_variable_name(text: str) -> bool:
 def load_configuration(paths: Paths, env: Mapping[str, str]) -> Configuration:
     """The configuration; defaults where there is no file. Raises ConfigError with every fault."""
     env = layered_env(paths, env)
-    if not paths.config_file.exists():
+    if not is_there(paths.config_file):
         _must_be_usual(paths)
         return Configuration(Config(), paths, env)
     return interpret(read_document(paths.config_file, env), paths, env)

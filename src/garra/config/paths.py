@@ -3,9 +3,11 @@
 The environment is only read from the mapping that is handed in. Nothing is created before something is written.
 """
 
+import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -111,7 +113,11 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file in one step, for its owner only: whoever reads sees the old or the new one, whole."""
+    """Replace a file in one step, for its owner only: whoever reads sees the old or the new one, whole.
+
+    A symbolic link stays one: what it leads to is replaced.
+    """
+    path = path.resolve()
     fresh = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     try:
         try:
@@ -126,6 +132,17 @@ def replace_file(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """One process at a time changes what is in the folder, so that no change is lost."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from garra.config.includes import read_document
+from garra.config.includes import is_there, read_document
 from garra.config.load import PlacedFault, examine, layered_env, load_configuration
 from garra.config.paths import Paths
 from garra.errors import ConfigError
@@ -47,15 +47,16 @@ class Report(msgspec.Struct, frozen=True):
 
 def report(paths: Paths, env: Mapping[str, str]) -> Report:
     """Check the configuration; what cannot even be read is an issue too."""
-    name = str(paths.config_file)
+    name, exists = str(paths.config_file), False
     try:
-        if not paths.config_file.exists():
+        exists = is_there(paths.config_file)
+        if not exists:
             load_configuration(paths, env)
             return Report(name, exists=False)
         variables = layered_env(paths, env)
         found, issues = examine(read_document(paths.config_file, variables), paths, variables)
     except ConfigError as error:
-        return Report(name, paths.config_file.exists(), _unread(error, name))
+        return Report(name, exists, _unread(error, name))
     if found is None:
         return Report(name, True, issues)
     return Report(name, True, (), found.warnings, tuple((each.path, each.variable) for each in found.missing))

@@ -1,9 +1,10 @@
 """The `models` and `auth` sections: providers, their model rows, and which keys are used. No secret is read here."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, field
 
+from garra.config.secrets import HIDDEN
 from garra.config.section import Bag, NotNegative, Positive, PositiveNumber, Secret, Section, names
 
 
@@ -87,6 +88,10 @@ class RequestAuth(Section, frozen=True):
     header_name: str | None = None
     value: Secret | None = None
     prefix: str | None = None
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The value of a header that carries the key has no name that tells."""
+        return [(name, HIDDEN if name == "value" and value else value) for name, value in super().__rich_repr__()]
 
 
 class RequestSettings(Section, frozen=True):

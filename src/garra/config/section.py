@@ -16,6 +16,16 @@ class Section(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
     unused: ClassVar[frozenset[str]] = frozenset()
     later: ClassVar[frozenset[str]] = frozenset()
 
+    def __repr__(self) -> str:
+        """Without secrets, since values end up in logs and test reports."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        from garra.config.secrets import shown
+
+        fields = zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True)
+        return [(name, shown(getattr(self, name), (key,))) for name, key in fields]
+
 
 class SecretRef(Section, frozen=True):
     """A secret that is kept elsewhere. Of the sources, `env` can be used."""
