@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from garra.config.load import Configuration
-from garra.errors import AuthRejected, GarraError, ModelError, ModelNotFound, ModelUnreachable, NoModel, ServerFailed
+from garra.errors import (
+    AuthRejected,
+    ContextOverflow,
+    GarraError,
+    MissingVariable,
+    ModelError,
+    ModelNotFound,
+    ModelUnreachable,
+    NoModel,
+    ServerFailed,
+)
 from garra.models.catalogue import Chosen
 from garra.models.models import Models
 from garra.testing import ScriptedModel
@@ -204,3 +214,52 @@ async def test_an_error_that_needs_no_more_words_stays_as_it_is(configure: Confi
     error = ServerFailed("it broke")
 
     assert await models.explain(error, await models.choose("vllm/m")) is error
+
+
+async def test_a_window_that_changed_with_a_restart_is_told_and_reckoned_with_next_time(
+    configure: Configure, open_models: Any, serve: Any
+) -> None:
+    answers = {"GET /v1/models": (200, {"data": [{"id": "m", "max_model_len": 8192}]})}
+    async with serve(answers) as server:
+        models = await open_models(configure(vllm(server.base_url)))
+        chosen = await models.choose("vllm/m")
+        server.answers["GET /v1/models"] = (200, {"data": [{"id": "m", "max_model_len": 4096}]})
+
+        error = await models.explain(ContextOverflow("It does not fit.", limit=4096, asked=5000), chosen)
+        again = await models.choose("vllm/m")
+
+    assert "4,096 tokens now; it was 8,192" in str(error)
+    assert (error.limit, error.asked, again.window) == (4096, 5000, 4096)
+    assert str(await models.explain(error, chosen)) == str(error)
+
+
+async def test_a_pinned_window_that_is_wider_than_the_servers_is_told(
+    configure: Configure, open_models: Any, serve: Any
+) -> None:
+    async with serve({"GET /v1/models": (200, {"data": [{"id": "m", "max_model_len": 8192}]})}) as server:
+        models = await open_models(configure(vllm(server.base_url, row("m", contextWindow=32768))))
+
+        error = await models.explain(ContextOverflow("It does not fit."), await models.choose("vllm/m"))
+
+    assert "contextWindow 32,768, the server 8,192" in str(error)
+
+
+async def test_a_missing_variable_is_told_alone_where_no_model_is_named(
+    configure: Configure, open_models: Any, nobody_there: str
+) -> None:
+    models = await open_models(configure(vllm(nobody_there, apiKey="${NOT_SET_ANYWHERE}")))
+
+    with pytest.raises(MissingVariable, match="NOT_SET_ANYWHERE"):
+        await models.choose(None)
+
+
+async def test_an_answer_nested_without_end_is_no_crash(configure: Configure, open_models: Any, serve: Any) -> None:
+    deep = "[" * 200_000
+    answers = {f"GET {path}": (200, deep) for path in ("/v1/models", "/version")}
+    async with serve(answers | {"POST /tokenize": (200, deep), "POST /v1/chat/completions": (200, deep)}) as server:
+        models = await open_models(configure(vllm(server.base_url, row("m", contextWindow=8192))))
+        view = await models.view("vllm", refresh=True)
+        found = await models.probe(await models.choose("vllm/m"))
+
+    assert "no JSON" in str(view.error)
+    assert (found.structured, found.tokenize) == (False, False)

@@ -2,12 +2,13 @@
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from garra.errors import ConfigError, UsageFault
-from garra.models.profiles import Profiles, clean_key, load_profiles, profile_id
+from garra.models.profiles import Profiles, change_profiles, clean_key, load_profiles, profile_id
 
 
 @pytest.fixture
@@ -98,3 +99,15 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_repeated(text: 
         clean_key(text)
 
     assert not text.strip() or text.strip() not in str(caught.value)
+
+
+def test_keys_that_are_stored_at_the_same_time_are_all_kept(file: Path) -> None:
+    names = [f"vllm:key{number}" for number in range(40)]
+
+    def keep(name: str) -> None:
+        change_profiles(file, lambda stored: stored.with_key(name, "k"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(keep, names))
+
+    assert set(load_profiles(file).of("vllm")) == set(names)

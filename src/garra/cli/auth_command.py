@@ -27,12 +27,12 @@ def set_(app: App, provider: str, profile: str | None, from_stdin: bool) -> None
     The key is asked for without being shown, or read from standard input. A stored key goes before one from the
     environment or the configuration.
     """
-    from garra.models.profiles import clean_key, load_profiles, profile_id
+    from garra.models.profiles import change_profiles, clean_key, load_profiles, profile_id
 
     name = profile_id(provider, profile)
-    profiles = load_profiles(app.paths.auth_file)
+    load_profiles(app.paths.auth_file)  # one that cannot be read is told before anything is typed
     key = clean_key(_read_key(name, from_stdin))
-    profiles.with_key(name, key).save(app.paths.auth_file)
+    change_profiles(app.paths.auth_file, lambda profiles: profiles.with_key(name, key))
     click.echo(f"Stored the key {name} in {app.paths.auth_file}")
     _warn_of_no_use(app, name)
 
@@ -111,12 +111,12 @@ def _origin(app: App, profiles: "Profiles", provider: str, *, configured: bool) 
 def remove(app: App, profile: str) -> None:
     """Remove a stored key: of PROVIDER its default one, or the one of that NAME."""
     from garra.errors import ConfigError
-    from garra.models.profiles import load_profiles, profile_id
+    from garra.models.profiles import change_profiles, load_profiles, profile_id
 
     name = profile_id(profile)
     profiles = load_profiles(app.paths.auth_file)
     if name not in profiles:
         stored = ", ".join(profiles.of(name.partition(":")[0])) or "none"
         raise ConfigError(f"There is no stored key {name}. Stored for this provider: {stored}.")
-    profiles.without(name).save(app.paths.auth_file)
+    change_profiles(app.paths.auth_file, lambda stored: stored.without(name))
     click.echo(f"Removed the key {name} from {app.paths.auth_file}")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from garra.config.load import Configuration
-from garra.errors import GarraError
+from garra.errors import ConfigError, GarraError
 from garra.models.catalogue import Capabilities, Chosen
 from garra.models.models import Models
 from garra.wire.http import Http
@@ -28,10 +28,11 @@ async def _ask(models: Models, found: dict[str, Any]) -> None:
     view = await models.view(models.default_provider(), refresh=True)
     found |= {"provider": view.id, "baseUrl": view.base_url, "keySource": view.key_source}
     found |= {"serverVersion": view.server_version, "reachable": view.error is None}
+    found["asked"] = not isinstance(view.error, ConfigError)
     chosen = await models.choose(None)
     found |= _about(chosen)
     found["capabilities"] = None
-    found["capabilities"] = _as_data(await models.capabilities(chosen))
+    found["capabilities"] = _as_data(await models.probe(chosen))  # anew: the server may run with other flags now
 
 
 def _about(chosen: Chosen) -> dict[str, Any]:
@@ -78,6 +79,8 @@ def lines(found: dict[str, Any]) -> list[str]:
 def _server_lines(found: dict[str, Any]) -> list[str]:
     version = found.get("serverVersion")
     answers = "answers" if found.get("reachable") else "does not answer as it should"
+    if not found["asked"]:
+        answers = "was not asked"
     return [
         f"Provider    {found['provider']}",
         f"Server      {found['baseUrl']} ({answers}{f', version {version}' if version else ''})",

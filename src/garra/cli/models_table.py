@@ -24,7 +24,8 @@ def print_table(views: Sequence[ProviderView], default: ModelRef | None) -> None
     for view in views:
         for note in _notes(view):
             click.echo(note, err=True)
-    asked = [view for view in views if default is not None and view.id == default.provider]
+    mine = [view for view in views if default is not None and view.id == default.provider]
+    asked = [view for view in mine if view.error is None or view.entries]
     if asked and all(entry.ref != default for view in asked for entry in view.entries):
         click.echo(f"The default model {default} is not among them.", err=True)
 

@@ -32,6 +32,9 @@ class Key(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Key(source={self.source!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("source", self.source)]
+
 
 def key_variable(provider: str) -> str:
     """The environment variable of a provider's key: VLLM_API_KEY, MY_SERVER_API_KEY."""

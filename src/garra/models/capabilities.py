@@ -4,20 +4,18 @@ Three things are tried, one after the other: whether there is a /tokenize route,
 `structured_outputs` binds the answer. A server that cannot be asked at all is an error, not an answer. Nothing is kept.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
-
-import msgspec
 
 from garra.errors import RequestRefused, ServerBusy, ServerFailed, ServerSilent, StreamBroken
 from garra.models.catalogue import Capabilities, Chosen
 from garra.models.discovery import root_url
-from garra.wire.body import message_to_wire, tools_to_wire
+from garra.wire.body import decode, message_to_wire, tools_to_wire
 from garra.wire.http import Http, HttpResponse
 from garra.wire.messages import Message, ToolSpec, User
 from garra.wire.status import error_of
 
-TRY_TIMEOUT_S = 60.0
 COUNT_TIMEOUT_S = 10.0
 CHOICES = ("yes", "no")
 _QUESTION: Message = User("Say hello in one word.")
@@ -79,7 +77,8 @@ async def _chat(http: Http, chosen: Chosen, fields: dict[str, Any]) -> dict[str,
     """One small request, not streamed; the message that is answered, empty where there is none."""
     kwargs = _NO_THINKING | (chosen.params.get("chat_template_kwargs") or {})
     body = {"model": chosen.ref.id, "messages": [message_to_wire(_QUESTION)], "chat_template_kwargs": kwargs} | fields
-    response = await _post(http, chosen, chosen.endpoint.url("chat/completions"), body, TRY_TIMEOUT_S)
+    patience_s = chosen.endpoint.timeouts.first_event_s  # as long as a reply may be waited for
+    response = await _post(http, chosen, chosen.endpoint.url("chat/completions"), body, patience_s)
     if response.status != 200:
         raise error_of(response, chosen.endpoint, model=chosen.ref.id)
     answer = _json(response)
@@ -104,12 +103,17 @@ async def count(http: Http, chosen: Chosen, messages: Sequence[Message], tools: 
 
 
 async def _post(http: Http, chosen: Chosen, url: str, body: dict[str, Any], timeout_s: float) -> HttpResponse:
+    """One POST, bounded in time as a whole: an answer that drips is none."""
     headers = chosen.endpoint.request_headers() | {"accept": "application/json"}
-    return await http.request("POST", url, headers=headers, json=body, timeout_s=timeout_s)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await http.request("POST", url, headers=headers, json=body, timeout_s=timeout_s)
+    except TimeoutError:
+        raise ServerSilent(f"{url} did not answer in full within {timeout_s:g} s. Check the server's log.") from None
 
 
 def _json(response: HttpResponse) -> Any:
     try:
-        return msgspec.json.decode(response.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return decode(response.body)
+    except ValueError:
         return None

@@ -4,13 +4,14 @@ The file is a cache: one that is damaged, or of another version, is ignored and 
 is done without. It holds no keys. What a server said is kept under its base URL, so that no other server inherits it.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from garra.config.paths import write_private
+from garra.config.paths import locked_folder, private_folder, write_private
 from garra.errors import ConfigError, GarraError
 from garra.models.refs import ModelRef
 from garra.wire.request import Endpoint
@@ -135,9 +136,7 @@ class Catalogue:
 
     def keep_listing(self, provider: str, base_url: str, listing: Listing) -> None:
         """Remember what a server listed, in the place of what it listed before."""
-        file = self._read()
-        file.listings[_place(provider, base_url)] = listing
-        self._write(file)
+        self._change(lambda file: file.listings.update({_place(provider, base_url): listing}))
 
     def tried(self, ref: ModelRef, identity: str) -> Tried | None:
         """What was found out about a model on exactly this server."""
@@ -146,9 +145,7 @@ class Catalogue:
 
     def keep_tried(self, ref: ModelRef, tried: Tried) -> None:
         """Remember what was found out."""
-        file = self._read()
-        file.tried[str(ref)] = tried
-        self._write(file)
+        self._change(lambda file: file.tried.update({str(ref): tried}))
 
     def _read(self) -> _File:
         try:
@@ -157,8 +154,11 @@ class Catalogue:
             return _File()
         return file if file.version == _VERSION else _File()
 
-    def _write(self, file: _File) -> None:
-        with suppress(ConfigError):
+    def _change(self, change: Callable[[_File], None]) -> None:
+        """Change the file as it is now, so that what another process wrote meanwhile is kept."""
+        with suppress(ConfigError, OSError), locked_folder(private_folder(self._path.parent)):
+            file = self._read()
+            change(file)
             write_private(self._path, msgspec.json.encode(file))
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from garra.errors import GarraError, ModelError, ServerSilent, StreamBroken
 from garra.models.catalogue import Catalogue, Listing, Served
+from garra.wire.body import decode
 from garra.wire.http import Http, HttpResponse
 from garra.wire.request import Endpoint
 from garra.wire.status import error_of
@@ -81,14 +82,15 @@ async def ask(http: Http, endpoint: Endpoint) -> Listing:
         return Listing(asked_at, read_rows(response.body, url), await version)
     finally:
         version.cancel()
+        await asyncio.wait([version])
 
 
 async def server_version(http: Http, endpoint: Endpoint) -> str | None:
     """What GET /version says; None where there is no such route."""
     try:
         response = await _get(http, endpoint, f"{root_url(endpoint)}/version", VERSION_TIMEOUT_S)
-        answer = msgspec.json.decode(response.body) if response.status == 200 else None
-    except (ModelError, msgspec.MsgspecError, UnicodeDecodeError):
+        answer = decode(response.body) if response.status == 200 else None
+    except (ModelError, ValueError):
         return None
     found = answer.get("version") if isinstance(answer, dict) else None
     return found if isinstance(found, str) else None
@@ -107,8 +109,8 @@ async def _get(http: Http, endpoint: Endpoint, url: str, limit_s: float = ASK_TI
 def read_rows(body: bytes, url: str) -> tuple[Served, ...]:
     """The rows of an answer to /models. Rows without an id are passed over; an answer without a list is refused."""
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        answer = decode(body)
+    except ValueError:
         raise StreamBroken(
             f"{url} answered with something that is no JSON. Is it a model server? Try: curl {url}"
         ) from None

@@ -6,9 +6,9 @@ before and stays as it is. Asks nobody.
 
 import time
 
-from garra.errors import AuthRejected, GarraError, ModelNotFound, ModelUnreachable, ServerSilent
+from garra.errors import AuthRejected, ContextOverflow, GarraError, ModelNotFound, ModelUnreachable, ServerSilent
 from garra.models.auth import PROFILE, VARIABLE, key_variable
-from garra.models.catalogue import Listing
+from garra.models.catalogue import Chosen, Listing
 from garra.models.refs import ModelRef
 from garra.wire.request import Endpoint
 
@@ -30,6 +30,20 @@ def explain_error(
         case _:
             return error
     return type(error)(_joined(str(error), lines))
+
+
+def explain_overflow(error: ContextOverflow, chosen: Chosen, listing: Listing | None) -> ContextOverflow:
+    """The error with what is wrong about the window that was reckoned with, where something is."""
+    now = listing.window(chosen.ref.id) if listing else None
+    if now is None or chosen.window is None or now == chosen.window:
+        return error
+    if not chosen.pinned:
+        line = f"The server's window is {now:,} tokens now; it was {chosen.window:,}. Send the message again."
+    elif now < chosen.window:
+        line = f"The configuration says contextWindow {chosen.window:,}, the server {now:,}: leave it out, or say that."
+    else:
+        return error
+    return ContextOverflow(_joined(str(error), [line]), limit=error.limit, asked=error.asked)
 
 
 def not_served(

@@ -14,23 +14,27 @@ from garra.config.load import Configuration
 from garra.errors import (
     AuthRejected,
     ConfigError,
+    ContextOverflow,
     GarraError,
     ModelError,
     ModelNotFound,
     ModelUnreachable,
+    RequestRefused,
     ServerSilent,
 )
 from garra.models import choice
 from garra.models.capabilities import count, try_out
 from garra.models.catalogue import STALE_AFTER_S, Capabilities, Catalogue, Chosen, ProviderView, Tried
 from garra.models.discovery import Answer, Servers
-from garra.models.explain import explain_error, not_served
+from garra.models.explain import explain_error, explain_overflow, not_served
 from garra.models.profiles import Profiles, load_profiles
 from garra.models.providers import Access, find_access, provider_ids, shown_base_url
 from garra.models.refs import ModelRef, match_id, parse_ref, resolve_ref, split_profile
 from garra.models.unknown import nothing_served, unknown_ref
 from garra.wire.http import Http
 from garra.wire.messages import Message, ToolSpec
+
+REFUSAL_HOLDS_S = 60.0
 
 
 class Models:
@@ -149,6 +153,8 @@ class Models:
                 view.error, ModelUnreachable | ServerSilent | AuthRejected | ConfigError
             ):
                 return view.entries[0].ref
+        if len(views) == 1 and isinstance(views[0].error, ConfigError):
+            raise views[0].error
         if len(views) == 1 and isinstance(views[0].error, ModelError):
             raise self._explained(views[0].error, self.access(views[0].id), None)
         raise nothing_served(views)
@@ -192,11 +198,16 @@ class Models:
         return tokens
 
     async def explain(self, error: GarraError, chosen: Chosen) -> GarraError:
-        """The error with the model, what is served, and the command that mends it. A missing model asks the server."""
-        if isinstance(error, ModelNotFound):
+        """The error with the model, what is served, and the command that mends it.
+
+        A refusal asks the server what it serves: it may be another one than when it was asked last.
+        """
+        if isinstance(error, ModelNotFound | ContextOverflow | RequestRefused):
             listing = (await self._servers.listing(chosen.endpoint, refresh=True)).listing
         else:
             listing = self._servers.last(chosen.endpoint)
+        if isinstance(error, ContextOverflow):
+            return explain_overflow(error, chosen, listing)
         return explain_error(error, chosen.endpoint, ref=chosen.ref, listing=listing, key_source=chosen.key_source)
 
     def _profiles(self) -> Profiles:
@@ -250,4 +261,4 @@ def _as_configured(found: Capabilities, chosen: Chosen) -> Capabilities:
 def _holds(known: Tried) -> bool:
     """Whether what was found still counts: a refusal is tried again after a while, since a restart may lift it."""
     able = known.found.tools == "native" and known.found.structured
-    return able or 0 <= time.time() - known.tried_at < STALE_AFTER_S
+    return able or 0 <= time.time() - known.tried_at < REFUSAL_HOLDS_S

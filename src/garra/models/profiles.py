@@ -6,13 +6,13 @@ may be keys in it that exist nowhere else.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from garra.config.paths import write_private
+from garra.config.paths import locked_folder, private_folder, write_private
 from garra.errors import ConfigError, UsageFault
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -73,6 +73,14 @@ def load_profiles(path: Path) -> Profiles:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not the JSON that garra auth writes"
         raise ConfigError(f"The keys in {path} cannot be read: {why}. Mend the file, or move it away.") from None
+
+
+def change_profiles(path: Path, change: Callable[[Profiles], Profiles]) -> Profiles:
+    """Change what is stored, one process at a time, so that no key is lost. Gives what is stored now."""
+    with locked_folder(private_folder(path.parent)):
+        profiles = change(load_profiles(path))
+        profiles.save(path)
+    return profiles
 
 
 def profile_id(text: str, name: str | None = None) -> str:

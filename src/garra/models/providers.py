@@ -42,6 +42,9 @@ class Access(msgspec.Struct, frozen=True):
         """Without the settings, which may hold secrets."""
         return f"Access({self.endpoint!r}, {self.key!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("endpoint", self.endpoint), ("key", self.key)]
+
     def row(self, model_id: str) -> ModelRow | None:
         """What the configuration says about one model."""
         return next((row for row in self.settings.models if row.id == model_id), None)
