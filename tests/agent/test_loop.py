@@ -293,6 +293,18 @@ async def test_a_message_too_long_to_send_does_not_stand_in_the_way_of_the_next_
         assert len(await desk.stored()) == 3  # it is kept all the same
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 422])
+async def test_a_message_that_was_refused_does_not_spoil_the_session(sit: Sit, status: int) -> None:
+    async with ScriptedModel([Failure(status, "no"), "Fine."]) as server, sit(server) as desk:
+        with pytest.raises(ModelError):
+            await desk.say("refused")
+        await desk.say("another")
+
+        roles = [message["role"] for message in desk.sent()[-1]["messages"]]
+        assert roles == ["system", "user"]
+        assert len(await desk.stored()) == 3
+
+
 async def test_a_message_without_a_reply_is_followed_by_a_word_that_there_was_none(sit: Sit) -> None:
     async with ScriptedModel([Failure(500, "broken"), "Fine."]) as server, sit(server) as desk:
         with pytest.raises(ModelError):

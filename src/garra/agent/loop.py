@@ -21,7 +21,18 @@ from garra.agent.events import Accepted, Notice, ToolFinished, ToolProgress, Too
 from garra.agent.prompt import CHARS_A_TOKEN, stamped
 from garra.agent.tagged import read_calls
 from garra.agent.turn import Turn, is_described, new_prefix, stored_prefix
-from garra.errors import ContextOverflow, GarraError, ModelError, RequestRefused, SessionError, StepLimit, TimeLimit
+from garra.errors import (
+    AuthRejected,
+    ContextOverflow,
+    GarraError,
+    ModelError,
+    ModelNotFound,
+    ModelUnreachable,
+    RequestRefused,
+    SessionError,
+    StepLimit,
+    TimeLimit,
+)
 from garra.models.catalogue import Capabilities
 from garra.sessions.lease import turn_lease
 from garra.sessions.store import Entry, Failed, Head, NewEntry, Said
@@ -34,6 +45,7 @@ from garra.wire.request import ChatRequest
 T = TypeVar("T")
 TurnEvents: TypeAlias = AsyncGenerator[TurnEvent]
 Status: TypeAlias = Literal["done", "interrupted", "failed"]
+_NOT_READ = (ContextOverflow, ModelUnreachable, AuthRejected, ModelNotFound, RequestRefused)
 
 
 async def run_turn(turn: Turn, text: str) -> TurnEvents:
@@ -73,7 +85,7 @@ class _Running:
             raise
         except GarraError as error:
             await self._keep_partial("failed", str(error))  # first: what comes now may be cancelled
-            dropped = self._is_too_long(error)
+            dropped = self._was_never_read(error)
             if isinstance(error, ModelError):
                 error = await self.turn.models.explain(error, self.turn.chosen)
             await self._store(NewEntry(Failed(str(error), dropped=dropped)))
@@ -213,10 +225,10 @@ class _Running:
         """The tokens that all of it takes so far, as far as is known without asking."""
         return used_tokens(self.entries, self._prefix(), str(self.turn.chosen.ref))
 
-    def _is_too_long(self, error: GarraError) -> bool:
-        """Whether it is the message itself that does not fit, with nothing answered to it yet."""
+    def _was_never_read(self, error: GarraError) -> bool:
+        """Whether the message that began the turn never came before the model: too long, refused, or nobody there."""
         last = next((entry.item for entry in reversed(self.entries) if isinstance(entry.item, Said)), None)
-        return isinstance(error, ContextOverflow) and last is not None and isinstance(last.message, User)
+        return isinstance(error, _NOT_READ) and last is not None and isinstance(last.message, User)
 
     async def _keep_partial(self, status: Status, note: str) -> None:
         """Store what had arrived, and answers for the calls that are still open."""

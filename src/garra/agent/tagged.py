@@ -7,8 +7,8 @@ it checks them.
 """
 
 import json
+import os
 import re
-import secrets
 from collections.abc import AsyncGenerator
 
 from garra.agent.described import CLOSE, OPEN
@@ -122,7 +122,7 @@ def _calls(written: str) -> list[ToolCall]:
     at = 0
     while (start := _START.match(written, at)) and (found := _call(written, start.end())):
         name, arguments, at = found
-        calls.append(ToolCall(f"call_{secrets.token_hex(6)}", name, arguments))
+        calls.append(ToolCall(f"call_{os.urandom(6).hex()}", name, arguments))
     return calls
 
 

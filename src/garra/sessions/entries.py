@@ -36,8 +36,8 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True, tag="said"):
 class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     """A turn ended with an error. People see it, the model does not.
 
-    `dropped`: the message that began the turn was too long to be sent, and is left out of what the model sees. It
-    would make every later request of the session too long as well.
+    `dropped`: the message that began the turn never came before the model (it was too long, or refused, or nobody was
+    there), and is left out of what is sent later. One that was refused once would be refused with every later request.
     """
 
     error: str

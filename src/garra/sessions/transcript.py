@@ -100,7 +100,7 @@ def _walk(entries: Sequence[Entry]) -> tuple[list[Message], _Step | None]:
 
 
 def _drop_question(messages: list[Message]) -> None:
-    """Take back the message that could not be sent, with the note that stood in for the reply before it."""
+    """Take back the message that the model never read, with the note that stood in for the reply before it."""
     if not messages or not isinstance(messages[-1], User):
         return
     messages.pop()
