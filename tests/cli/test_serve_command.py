@@ -3,6 +3,7 @@ import pytest
 from garra.cli.main import run
 from garra.cli.serve_command import check_installed
 from garra.errors import ServeError
+from garra.serve.api.run import overriding
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
@@ -40,3 +41,21 @@ def test_parts_that_are_not_installed_are_named_with_the_command_that_installs_t
 
 def test_every_part_that_is_needed_is_installed_here() -> None:
     check_installed()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("{", "not JSON"), ("[1]", "JSON object"), ('{"top_q": 1}', "top_p"), ('{"temperature": "warm"}', "temperature")],
+)
+def test_sampling_that_cannot_be_set_is_refused_by_name(
+    given: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", "--override-generation-config", given]) == 1
+
+    error = capsys.readouterr().err
+    assert "--override-generation-config" in error
+    assert told in error
+
+
+def test_sampling_is_set_under_vllms_names() -> None:
+    assert overriding('{"temperature": 0.5, "max_new_tokens": 9}') == {"temperature": 0.5, "max_tokens": 9}

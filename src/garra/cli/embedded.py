@@ -24,6 +24,10 @@ READY_LIMIT_S = 1_800
 
 STOP_LIMIT_S = 10
 
+SAMPLING = '{"repetition_penalty": 1.15}'
+"""The default model is so small that it says one sentence again and again without it. `garra serve` by itself leaves
+it out, as vLLM does."""
+
 
 class Plan(msgspec.Struct, frozen=True):
     """Where the embedded server is to listen."""
@@ -54,6 +58,7 @@ async def start_embedded(app: App, plan: Plan) -> AsyncGenerator[Embedded]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "garra", "serve", "--host", plan.host, "--port", str(plan.port)),
         *("--ready-fd", str(child_end), "--stop-with-parent", "--quiet"),
+        *("--override-generation-config", SAMPLING),
         *("--shutdown-timeout", str(STOP_LIMIT_S / 2)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,

@@ -28,6 +28,7 @@ NEEDED = ("httptools", "jinja2", "openvino_genai", "pydantic", "starlette", "tok
 @click.option("--max-num-seqs", default=32, show_default=True, type=click.IntRange(1), help="Replies at a time.")
 @click.option("--kv-cache-memory", "kv_cache_gb", type=float, metavar="GB", help="Memory for the key-value cache.")
 @click.option("--exact", is_flag=True, help="Compute in 32 bits: slower, and the same text whoever else is served.")
+@click.option("--override-generation-config", "override", metavar="JSON", help="Sampling for requests that name none.")
 @click.option("--shutdown-timeout", "shutdown_s", default=30.0, show_default=True, help="Seconds for running replies.")
 @click.option("--log-level", default="warning", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--quiet", is_flag=True, help="Tell only what takes long and what fails.")
@@ -60,14 +61,15 @@ def check_installed(names: Sequence[str] = NEEDED) -> None:
 
 def _plan(app: App, options: dict[str, Any]) -> "Plan":
     from garra.serve.api.listening import check_exposed
-    from garra.serve.api.run import Plan
+    from garra.serve.api.run import Plan, overriding
 
     keys = options["api_keys"] or (app.env.get("VLLM_API_KEY", ""),)
     api_keys = tuple(key for key in keys if key)
     check_exposed(options["host"], api_keys)
-    taken = ("log_level", "quiet", "api_keys")
+    generation = overriding(options["override"]) if options["override"] else {}
+    taken = ("log_level", "quiet", "api_keys", "override")
     rest = {name: value for name, value in options.items() if name not in taken}
-    return Plan(cache=app.paths.models_cache, api_keys=api_keys, **rest)
+    return Plan(cache=app.paths.models_cache, api_keys=api_keys, generation=generation, **rest)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from garra.cli.talk import Room
     from garra.models.catalogue import Capabilities, Chosen, ProviderView
 
-HELLO = "Say hello to me in one short sentence."
+HELLO = "Say hello."
 HELLO_SESSION = "hello"
 HELLO_TOKENS = 100
 
@@ -81,7 +81,7 @@ async def _introduce(app: App, embedded: "Embedded | None") -> None:
         for line in _report(view, chosen, able, embedded):
             click.echo(line)
         click.echo("")
-        await _hello(room, chosen)
+        await _hello(room, _greeting(chosen) if embedded else chosen)
 
 
 def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedded: "Embedded | None") -> "list[str]":
@@ -99,6 +99,13 @@ def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedd
     ]
 
 
+def _greeting(chosen: "Chosen") -> "Chosen":
+    """The default model for its greeting: short, and the same each time, whatever it would make of it by itself."""
+    limit = min(HELLO_TOKENS, chosen.max_tokens or HELLO_TOKENS)
+    params = {"temperature": 0, "repetition_penalty": 1} | chosen.params
+    return msgspec.structs.replace(chosen, max_tokens=limit, params=params)
+
+
 async def _hello(room: "Room", chosen: "Chosen") -> None:
     from garra.agent.loop import run_turn
     from garra.cli.show import Printer
@@ -107,12 +114,6 @@ async def _hello(room: "Room", chosen: "Chosen") -> None:
     key = normalise_key(HELLO_SESSION)
     await room.store.reset(key)
     toolbox, printer = room.toolbox(key), Printer(aside=sys.stdout)
-    # a greeting is short and the same each time, whatever the model would make of it by itself
-    chosen = msgspec.structs.replace(
-        chosen,
-        max_tokens=min(HELLO_TOKENS, chosen.max_tokens or HELLO_TOKENS),
-        params={"temperature": 0} | chosen.params,
-    )
     click.echo(f"you> {HELLO}")
     try:
         async with aclosing(run_turn(await room.turn(key, toolbox, chosen), HELLO)) as events:

@@ -36,6 +36,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_num_seqs: int = 32
     kv_cache_gb: float | None = None
     exact: bool = False
+    generation: dict[str, Any] = {}
     shutdown_s: float = 30.0
     ready_fd: int | None = None
     stop_with_parent: bool = False
@@ -158,6 +159,8 @@ def template_of(weights: Weights, tokenizer: Tokenizer) -> ChatTemplate | None:
 
 
 _SAMPLED = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+_OVERRIDING = {"max_new_tokens": "max_tokens"} | {name: name for name in _SAMPLED}
+"""vLLM's names in `--override-generation-config`, and ours for them."""
 
 
 def generation_defaults(folder: Path) -> dict[str, Any]:
@@ -171,10 +174,27 @@ def generation_defaults(folder: Path) -> dict[str, Any]:
     return {name: found[name] for name in _SAMPLED if isinstance(found.get(name), int | float)}
 
 
+def overriding(text: str) -> dict[str, Any]:
+    """The sampling that `--override-generation-config` sets for requests that name none. Raises `ServeError`."""
+    flag, known = "--override-generation-config", ", ".join(_OVERRIDING)
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise ServeError(f"{flag} is not JSON: {error}.") from None
+    if not isinstance(given, dict):
+        raise ServeError(f'{flag} takes a JSON object, such as {{"temperature": 0.7}}.')
+    for name, value in given.items():
+        if name not in _OVERRIDING:
+            raise ServeError(f"{flag} has no {name}; it takes {known}.")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ServeError(f"{flag}: {name} must be a number.")
+    return {_OVERRIDING[name]: value for name, value in given.items()}
+
+
 def _settings(plan: Plan, weights: Weights) -> Settings:
     folder = weights.source if weights.source.is_dir() else weights.source.parent
     defaults = dict(default_model.SAMPLING) if weights.source.name == default_model.FILE else {}
-    defaults |= generation_defaults(folder)
+    defaults |= generation_defaults(folder) | plan.generation
     return Settings(names=plan.names or (weights.name,), root=weights.name, api_keys=plan.api_keys, defaults=defaults)
 
 
