@@ -8,7 +8,6 @@ import pytest
 
 from garra.agent.events import Accepted, Notice, ToolFinished, ToolStarted, TurnFinished
 from garra.agent.loop import run_turn
-from garra.agent.prompt import unstamped
 from garra.errors import (
     ContextOverflow,
     ModelError,
@@ -18,7 +17,7 @@ from garra.errors import (
     StreamBroken,
     TimeLimit,
 )
-from garra.sessions.entries import Failed, Head, Said
+from garra.sessions.entries import Failed, Head, Said, written_text
 from garra.testing import Answer, Call, Failure, ScriptedModel, Step, Thought
 from garra.tools.approval import ApprovalRequest, Decision
 from garra.wire.events import ReasoningDelta, TextDelta
@@ -38,7 +37,7 @@ async def test_a_plain_question_is_stored_then_answered_then_stored(sit: Sit) ->
         assert (events[-1].text, events[-1].steps, events[-1].model) == ("Hello to you.", 1, "vllm/scripted")
         asked, said = await desk.stored()
         assert isinstance(asked, User)
-        assert unstamped(str(asked.content)) == "Hello?"
+        assert written_text(str(asked.content)) == "Hello?"
         assert said == Assistant("Hello to you.")
 
 
@@ -159,7 +158,7 @@ async def test_an_error_names_the_server_and_the_message_stays_stored(sit: Sit) 
             await desk.say("go")
 
         [asked] = await desk.stored()
-        assert unstamped(str(getattr(asked, "content", ""))) == "go"
+        assert written_text(str(getattr(asked, "content", ""))) == "go"
 
 
 async def test_a_model_that_vanished_is_named_with_those_that_are_served(sit: Sit) -> None:
@@ -325,7 +324,7 @@ async def test_a_message_is_kept_when_the_server_is_gone_before_the_turn_begins(
         await toolbox.close()
 
         [kept] = await desk.stored()
-        assert unstamped(str(getattr(kept, "content", ""))) == "do not lose me"
+        assert written_text(str(getattr(kept, "content", ""))) == "do not lose me"
 
 
 async def test_two_turns_in_one_session_never_overlap(sit: Sit) -> None:

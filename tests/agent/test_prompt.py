@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from garra.agent.prompt import Limits, build_prompt, cut, stamped, unstamped
+from garra.agent.prompt import Limits, build_prompt, cut, stamped
+from garra.sessions.entries import written_text
 
 
 def test_a_new_workspace_gives_a_prompt_with_its_own_path_and_no_files(tmp_path: Path) -> None:
@@ -87,5 +88,5 @@ def test_a_message_is_stamped_with_its_time_and_the_stamp_comes_off_again() -> N
 
     assert sent.endswith("] [hello] there")
     assert "2026-11-2" in sent
-    assert unstamped(sent) == "[hello] there"
-    assert unstamped("[hello] there") == "[hello] there"
+    assert written_text(sent) == "[hello] there"
+    assert written_text("[hello] there") == "[hello] there"

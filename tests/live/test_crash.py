@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from garra.agent.prompt import unstamped
-from garra.sessions.entries import Entry, Said
+from garra.sessions.entries import Entry, Said, written_text
 from garra.sessions.store import Store
 from garra.sessions.transcript import history, mend
 from garra.testing import Call, ScriptedModel, Step
@@ -99,7 +98,7 @@ def killed(config: Path, folder: Path, moments: random.Random) -> list[str]:
 def check(entries: tuple[Entry, ...], acknowledged: list[str], where: str) -> None:
     """All that was acknowledged is in the transcript, in its order, and the transcript can be sent."""
     messages = stored_messages(entries)
-    asked = [unstamped(m.content) for m in messages if isinstance(m, User) and isinstance(m.content, str)]
+    asked = [written_text(m.content) for m in messages if isinstance(m, User) and isinstance(m.content, str)]
     results = [m.call_id for m in messages if isinstance(m, ToolResult)]
     replies = [m.text for m in messages if isinstance(m, Assistant) and not m.calls]
     for word, stored in (("accepted", asked), ("result", results), ("finished", replies)):

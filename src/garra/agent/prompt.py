@@ -4,7 +4,6 @@ Built once, when a session starts, and stored with it; later turns send what was
 the moment: the time, the channel and the sender stand in the user message that they belong to (`stamped`).
 """
 
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +28,6 @@ Answer directly when you can. When a task needs files, commands or facts that yo
 result, and go on until the task is done. Never say that something was done unless a tool did it. When a tool fails, \
 read what it says and try another way. Be brief and plain.
 A message starts with the time at which it was sent."""
-
-STAMP = re.compile(r"^\[[A-Z][a-z]{2} \d{4}-\d{2}-\d{2} \d{2}:\d{2} [^\]]{1,8}\] ")
 
 
 Quote: TypeAlias = Callable[[str], str]
@@ -112,7 +109,10 @@ def cut(text: str, limit_chars: int, name: str) -> str:
 
 
 def stamped(text: str, at: float | None = None) -> str:
-    """A person's message as it is sent: with the time before it, as OpenClaw writes it (openclaw.md 3.6)."""
+    """A person's message as it is sent: with the time before it, as OpenClaw writes it (openclaw.md 3.6).
+
+    `sessions.entries.written_text` takes it off again.
+    """
     moment = time.localtime(at)
     zone = time.strftime("%Z", moment) or "UTC"
     return f"[{_DAYS[moment.tm_wday]} {time.strftime('%Y-%m-%d %H:%M', moment)} {zone[:8]}] {text}"
@@ -120,8 +120,3 @@ def stamped(text: str, at: float | None = None) -> str:
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 """Not strftime's %a: the person's locale must not change what is sent."""
-
-
-def unstamped(text: str) -> str:
-    """What the person wrote, without the time before it."""
-    return STAMP.sub("", text, count=1)

@@ -102,20 +102,24 @@ def _includes(value: Any, path: KeyPath) -> Iterator[KeyPath]:
             yield from _includes(item, (*path, key))
 
 
+def _place(folder: Path) -> str:
+    return f"{folder}, used where it is" if folder.is_dir() else f"{folder}, made there when it is first used"
+
+
 def _with_workspaces(text: str, source: Path, found: Configuration, env: Mapping[str, str]) -> tuple[str, list[str]]:
     """The text with the folders that OpenClaw would use by default written down."""
     defaults = found.config.agents.defaults
     if defaults.workspace:
-        return text, [f"workspace: {expand(defaults.workspace, env)}, used where it is"]
+        return text, [f"workspace: {_place(expand(defaults.workspace, env))}"]
     named = env.get("OPENCLAW_WORKSPACE_DIR")
     folder = Path(named) if named else source.parent / "workspace"
     text = set_in(text, ("agents", "defaults", "workspace"), str(folder))
-    lines = [f"workspace: {folder}, used where it is (agents.defaults.workspace is added)"]
+    lines = [f"workspace: {_place(folder)} (agents.defaults.workspace is added)"]
     for name, entry in found.config.agents.entries.items():
         if name != found.default_agent and not entry.workspace:
             own = source.parent / f"workspace-{name}"
             text = set_in(text, _written_entry(found, text, source, name), str(own))
-            lines.append(f"workspace of {name}: {own}, used where it is")
+            lines.append(f"workspace of {name}: {_place(own)}")
     return text, lines
 
 

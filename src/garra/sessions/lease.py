@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from garra.config.paths import private_folder
-from garra.errors import SessionError
+from garra.errors import SessionError, StoreError
 
 Waiting = Callable[[int | None], None]
 
@@ -66,7 +66,7 @@ def _try_lock(path: Path) -> int | None:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SessionError(f"cannot lock the session with {path}: {error.strerror}") from error
+        raise StoreError(f"cannot lock the session with {path}: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not _is_still(path, handle):  # the holder before us removed it after we had opened it
@@ -77,7 +77,7 @@ def _try_lock(path: Path) -> int | None:
         os.close(handle)
         if isinstance(error, BlockingIOError):
             return None
-        raise SessionError(f"cannot lock the session with {path}: {error.strerror}") from error
+        raise StoreError(f"cannot lock the session with {path}: {error.strerror}") from error
     return handle
 
 
