@@ -82,25 +82,19 @@ class _Terminal:
     """Tells the person: progress to standard error, what is served to standard output."""
 
     def __init__(self, *, quiet: bool) -> None:
+        from garra.serve.weights.progress import ConsoleProgress
+
         self._quiet = quiet
-        self._bar = sys.stderr.isatty()
-        self._tenth = -1
+        self._progress = ConsoleProgress()
 
     def say(self, line: str) -> None:
         """One sentence on what is being done."""
         if not self._quiet:
-            click.echo(line, err=True)
+            self._progress.say(line)
 
     def advance(self, label: str, done: int, total: int) -> None:
         """A bar on a terminal; elsewhere a line for each tenth."""
-        share = done / total if total else 0.0
-        megabytes = f"{done / 1e6:,.0f}" + (f" of {total / 1e6:,.0f} MB" if total else " MB")
-        if self._bar:
-            filled = round(share * 30)
-            click.echo(f"\r{label} [{'#' * filled}{'.' * (30 - filled)}] {megabytes} ", err=True, nl=done == total > 0)
-        elif int(share * 10) != self._tenth:
-            self._tenth = int(share * 10)
-            click.echo(f"{label}: {share:.0%}, {megabytes}", err=True)
+        self._progress.advance(label, done, total)
 
     def ready(self, loaded: "Loaded") -> None:
         """What is served, where, and the command to try it."""

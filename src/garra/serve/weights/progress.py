@@ -6,7 +6,7 @@ from typing import TextIO
 
 _BAR_WIDTH = 30
 _DRAW_EVERY_S = 0.1
-_LINE_EVERY_PERCENT = 25
+_LINE_EVERY_PERCENT = 10
 
 
 class ConsoleProgress:
@@ -16,7 +16,7 @@ class ConsoleProgress:
         self._stream = stream or sys.stderr
         self._drawn_at = 0.0
         self._bar_open = False
-        self._last_quarter = -1
+        self._last_line = -1
 
     def say(self, line: str) -> None:
         """One sentence on a line of its own."""
@@ -35,19 +35,19 @@ class ConsoleProgress:
         if now - self._drawn_at < _DRAW_EVERY_S and done != total:
             return
         self._drawn_at = now
-        full = _BAR_WIDTH * done // total if total else 0
-        bar = "█" * full + "░" * (_BAR_WIDTH - full)
-        self._stream.write(f"\r{label} {bar} {_amount(done, total)}\x1b[K")
+        full = round(_BAR_WIDTH * done / total) if total else 0
+        bar = "#" * full + "." * (_BAR_WIDTH - full)
+        self._stream.write(f"\r{label} [{bar}] {_amount(done, total)}\x1b[K")
         self._stream.flush()
         self._bar_open = True
         if done == total:
             self._close_bar()
 
     def _print(self, label: str, done: int, total: int) -> None:
-        quarter = 100 * done // total // _LINE_EVERY_PERCENT if total else 0
-        if quarter != self._last_quarter:
-            self._last_quarter = quarter
-            print(f"{label} {_amount(done, total)}", file=self._stream, flush=True)
+        percent = 100 * done // total if total else 0
+        if percent // _LINE_EVERY_PERCENT != self._last_line:
+            self._last_line = percent // _LINE_EVERY_PERCENT
+            print(f"{label}: {percent}%, {_amount(done, total)}", file=self._stream, flush=True)
 
     def _close_bar(self) -> None:
         if self._bar_open:
@@ -57,6 +57,4 @@ class ConsoleProgress:
 
 
 def _amount(done: int, total: int) -> str:
-    if not total:
-        return f"{done / 1e6:.1f} MB"
-    return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB ({100 * done // total}%)"
+    return f"{done / 1e6:,.0f}" + (f" of {total / 1e6:,.0f} MB" if total else " MB")
