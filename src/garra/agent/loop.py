@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -31,11 +31,12 @@ from garra.errors import (
     RequestRefused,
     SessionError,
     StepLimit,
+    StoreError,
     TimeLimit,
 )
 from garra.models.catalogue import Capabilities
 from garra.sessions.lease import turn_lease
-from garra.sessions.store import Entry, Failed, Head, NewEntry, Said
+from garra.sessions.store import Entry, Failed, Head, NewEntry, Said, Status
 from garra.sessions.transcript import history, mend
 from garra.wire.chat import ChatCompletions
 from garra.wire.events import Event, ReasoningDelta, Reply, TextDelta
@@ -44,7 +45,6 @@ from garra.wire.request import ChatRequest
 
 T = TypeVar("T")
 TurnEvents: TypeAlias = AsyncGenerator[TurnEvent]
-Status: TypeAlias = Literal["done", "interrupted", "failed"]
 _NOT_READ = (ContextOverflow, ModelUnreachable, AuthRejected, ModelNotFound, RequestRefused)
 
 
@@ -54,9 +54,11 @@ async def run_turn(turn: Turn, text: str) -> TurnEvents:
         lease = partial(turn_lease, turn.state, turn.key)
         try:
             await stack.enter_async_context(lease(wait=False))
+        except StoreError:
+            raise  # nobody holds it: it cannot be had
         except SessionError as held:
             yield Notice(f"Waiting for the turn that is under way in this session ({held}).")
-            await stack.enter_async_context(lease(waiting=turn.waiting))
+            await stack.enter_async_context(lease())
         await mend(turn.store, turn.key)
         running = _Running(turn, await turn.store.entries(turn.key))
         async with aclosing(running.run(text)) as events:
@@ -230,19 +232,21 @@ class _Running:
         last = next((entry.item for entry in reversed(self.entries) if isinstance(entry.item, Said)), None)
         return isinstance(error, _NOT_READ) and last is not None and isinstance(last.message, User)
 
+    @property
+    def _session_id(self) -> str | None:
+        """The session of this turn, always named: a `/new` elsewhere must not move the rest of it into a new one."""
+        return self.entries[-1].session_id if self.entries else None
+
     async def _keep_partial(self, status: Status, note: str) -> None:
         """Store what had arrived, and answers for the calls that are still open."""
         partial, self.reply = self.reply.message(), Reply()
         if partial != Reply().message():
             await self._store(NewEntry(Said(partial, status, str(self.turn.chosen.ref), note=note)))
-        session_id = self.entries[-1].session_id if self.entries else None
-        self.entries += await mend(self.turn.store, self.turn.key, session_id=session_id)
+        self.entries += await mend(self.turn.store, self.turn.key, session_id=self._session_id)
 
     async def _store(self, *new: NewEntry) -> tuple[Entry, ...]:
         if not new:
             return ()
-        # named, since a `/new` elsewhere must not move the rest of this turn into the new session
-        session_id = self.entries[-1].session_id if self.entries else None
-        stored = await self.turn.store.append(self.turn.key, *new, session_id=session_id)
+        stored = await self.turn.store.append(self.turn.key, *new, session_id=self._session_id)
         self.entries += stored
         return stored

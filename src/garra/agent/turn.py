@@ -10,7 +10,6 @@ from garra.agent import described
 from garra.agent.prompt import Limits, Prompt, build_prompt
 from garra.models.catalogue import Capabilities, Chosen
 from garra.models.models import Models
-from garra.sessions.lease import Waiting
 from garra.sessions.store import Entry, Head, NewEntry, Store
 from garra.tools.toolbox import Toolbox
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 class Turn(msgspec.Struct, frozen=True):
     """Everything a turn needs, made by whoever starts it; the turn closes none of it.
 
-    `timeout_s` 0 means no limit, as `agents.defaults.timeoutSeconds` does in OpenClaw. `waiting` is told the process id
-    of whoever runs a turn in the same session, once, when this one has to wait for it.
+    `timeout_s` 0 means no limit, as `agents.defaults.timeoutSeconds` does in OpenClaw.
     """
 
     store: Store
@@ -36,7 +34,6 @@ class Turn(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     max_steps: int = 50
     timeout_s: float = 0
-    waiting: Waiting | None = None
 
 
 def is_described(prefix: Head) -> bool:
