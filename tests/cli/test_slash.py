@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from garra.cli.chat_slash import is_slash
+from garra.cli.slash.table import is_slash
 
 
 def chat(home: Path, *lines: str, config: str = "{}") -> subprocess.CompletedProcess[str]:

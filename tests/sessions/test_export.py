@@ -15,7 +15,7 @@ STAMPED = "[Tue 2023-11-14 22:13 UTC] read it"
 
 
 def entries(*items: Item | Unknown | Message) -> tuple[Entry, ...]:
-    kept = (item if isinstance(item, Head | Said | Failed | Unknown) else Said(item) for item in items)
+    kept = (item if not isinstance(item, Message) else Said(item) for item in items)
     return tuple(Entry("5e551011", seq, AT, item) for seq, item in enumerate(kept, 1))
 
 

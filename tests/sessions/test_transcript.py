@@ -20,7 +20,7 @@ READ_DONE, WRITE_DONE = ToolResult("c1", "read", "A"), ToolResult("c2", "write",
 
 
 def entries(*items: Item | Unknown | Message) -> tuple[Entry, ...]:
-    kept = (item if isinstance(item, Head | Said | Failed | Unknown) else Said(item) for item in items)
+    kept = (item if not isinstance(item, Message) else Said(item) for item in items)
     return tuple(Entry("s", seq, 0.0, item) for seq, item in enumerate(kept, 1))
 
 

@@ -7,17 +7,21 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import aclosing, contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from garra.agent.loop import run_turn
 from garra.cli.approve import asker
 from garra.cli.chat_input import Lines, quiet_keys
-from garra.cli.chat_slash import is_slash, run_slash
 from garra.cli.show import RED, Printer
+from garra.cli.slash.table import is_slash, run_slash
 from garra.cli.talk import Room
 from garra.errors import GarraError
+from garra.sessions.keys import agent_of
 from garra.tools.approval import nobody
 from garra.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from garra.models.catalogue import Chosen
 
 
 class Chat:
@@ -89,6 +93,10 @@ class Chat:
     def say(self, text: str) -> None:
         """A line that is not the assistant's."""
         self._printer.line(text)
+
+    async def choose(self, ref: str | None = None) -> "Chosen":
+        """The model that is named, else the one that answers in this conversation."""
+        return await self.room.models.choose(ref or self.model, agent_of(self.key))
 
     async def go_to(self, key: str) -> None:
         """Go on in another session. Background jobs belong to the one that is left: they are stopped."""

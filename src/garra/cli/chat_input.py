@@ -96,14 +96,14 @@ def quiet_keys() -> Iterator[None]:
 def _slash_completer() -> "Completer":
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 
-    from garra.cli.chat_slash import COMMANDS
+    from garra.cli.slash.table import COMMANDS
 
     class SlashCompleter(Completer):
         def get_completions(self, document: "Document", complete_event: CompleteEvent) -> "Iterable[Completion]":
             typed = document.text_before_cursor
             if typed.startswith("/") and " " not in typed and "\n" not in typed:
-                for name, help_line in COMMANDS.items():
+                for name, command in COMMANDS.items():
                     if name.startswith(typed):
-                        yield Completion(name, start_position=-len(typed), display_meta=help_line)
+                        yield Completion(name, start_position=-len(typed), display_meta=command.summary)
 
     return SlashCompleter()

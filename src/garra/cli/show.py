@@ -74,6 +74,11 @@ def tools_in_words(able: Capabilities) -> str:
     return f"not known: {able.reason}"
 
 
+def window_in_words(window: int | None) -> str:
+    """The window in brackets, or nothing where nobody said."""
+    return f" ({window:,} tokens)" if window else ""
+
+
 def describe(call: ToolCall) -> str:
     """A call in one line: its name, and its first argument or all of them."""
     try:

@@ -5,6 +5,7 @@ wrote is read as `Unknown`: kept as it is, skipped by all who read.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -31,6 +32,8 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True, tag="said"):
     model: str = ""
     usage: Usage | None = None
     note: str = ""
+    replica: str = ""
+    """The base URL that answered, where the provider has several: its prefix cache holds this conversation."""
 
 
 class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
@@ -44,7 +47,27 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     dropped: bool = False
 
 
-Item: TypeAlias = Head | Said | Failed
+class Setting(msgspec.Struct, frozen=True, tag="setting"):
+    """What the person chose for this session from here on; empty goes back to the configured default."""
+
+    name: Literal["model", "thinking", "reasoning"]
+    value: str = ""
+
+
+class Compacted(msgspec.Struct, frozen=True, omit_defaults=True, tag="compacted"):
+    """From here on `summary` is sent in the place of everything said before the entry `first_kept` (a `seq`).
+
+    The entries themselves stay. `tokens_before` is what the conversation took, `model` who wrote the summary.
+    """
+
+    summary: str
+    first_kept: int
+    tokens_before: int = 0
+    model: str = ""
+    usage: Usage | None = None
+
+
+Item: TypeAlias = Head | Said | Failed | Setting | Compacted
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -94,6 +117,13 @@ class Found(msgspec.Struct, frozen=True):
 STAMP = re.compile(r"\[[A-Z][a-z]{2} \d{4}-\d{2}-\d{2} \d{2}:\d{2} [^\]]{1,8}\] ")
 """The time before a person's message, which is stored since it was sent (openclaw.md 3.6)."""
 
+
+def setting(entries: Sequence[Entry], name: str) -> str:
+    """What the person chose last for this session; empty where they did not, or took it back."""
+    items = (entry.item for entry in reversed(entries))
+    return next((item.value for item in items if isinstance(item, Setting) and item.name == name), "")
+
+
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
 
@@ -125,7 +155,7 @@ def decode(data: bytes) -> Item | Unknown:
 
 
 def kind_of(item: Item | Unknown) -> str:
-    """Who speaks, or what it is: user, assistant, tool, system, head, failed, unknown."""
+    """Who speaks, or what it is: user, assistant, tool, system, head, failed, setting, compacted, unknown."""
     match item:
         case Said(User()):
             return "user"
@@ -139,6 +169,10 @@ def kind_of(item: Item | Unknown) -> str:
             return "head"
         case Failed():
             return "failed"
+        case Setting():
+            return "setting"
+        case Compacted():
+            return "compacted"
         case _:
             return "unknown"
 

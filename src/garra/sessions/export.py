@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from garra.sessions.entries import Entry, Failed, Head, Said, SessionInfo, Unknown
+from garra.sessions.entries import Entry, Failed, Head, Said, SessionInfo, Setting, Unknown
 from garra.sessions.transcript import as_sent
 from garra.wire.events import Usage
 from garra.wire.messages import Assistant, Image, Part, System, Text, ToolResult, User
@@ -57,6 +57,8 @@ def _events(entry: Entry, model_before: str) -> Iterator[tuple[str, dict[str, An
             yield "", _custom("head", {"system": head.system, "tools": head.tools, "model": head.model})
         case Failed(error):
             yield "", _custom("failed", {"error": error})
+        case Setting(name, value):
+            yield "", _custom("setting", {"name": name, "value": value})
         case Unknown(json):
             yield "", _custom("unknown", msgspec.Raw(json.encode()))
 

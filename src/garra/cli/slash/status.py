@@ -1,0 +1,26 @@
+"""`/status`."""
+
+from typing import TYPE_CHECKING
+
+from garra.cli.show import tools_in_words, window_in_words
+from garra.sessions.entries import Said
+
+if TYPE_CHECKING:
+    from garra.cli.chat import Chat
+
+
+async def run(chat: "Chat", argument: str) -> None:
+    """Say which model answers, and how full the conversation is."""
+    chosen = await chat.choose()
+    able = await chat.room.models.capabilities(chosen)
+    entries = await chat.room.store.entries(chat.key)
+    usage = next((e.item.usage for e in reversed(entries) if isinstance(e.item, Said) and e.item.usage), None)
+    chat.say(f"model     {chosen.ref} at {chosen.endpoint.base_url}{window_in_words(chosen.window)}")
+    chat.say(f"tools     {tools_in_words(able)}")
+    chat.say(f"session   {chat.key}, {sum(isinstance(e.item, Said) for e in entries)} messages")
+    if usage:
+        used = usage.prompt_tokens + usage.completion_tokens
+        share = f" ({100 * used / chosen.window:.0f}% of the window)" if chosen.window else ""
+        cached = f", {usage.cached_tokens:,} of them cached" if usage.cached_tokens is not None else ""
+        chat.say(f"tokens    {used:,}{share}; the last prompt had {usage.prompt_tokens:,}{cached}")
+    chat.say(f"folder    {chat.room.workspace(chat.key)}")
