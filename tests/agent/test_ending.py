@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from garra.agent.budget import estimate_tokens, fitted, result_limit, text_tokens, used_tokens
-from garra.agent.described import LEAD, as_text, quoted
+from garra.agent.calls.described import LEAD, as_text, quoted
 from garra.agent.events import Notice, ToolFinished, TurnEvent, TurnFinished
 from garra.errors import ContextOverflow
 from garra.sessions.entries import Entry, Failed, Head, Item, Said

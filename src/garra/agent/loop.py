@@ -14,12 +14,12 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from garra.agent import described
 from garra.agent.budget import estimate_tokens, fitted, reply_limit, result_limit, used_tokens
+from garra.agent.calls import described
+from garra.agent.calls.reading import read_calls
 from garra.agent.ending import cut_result, notice_of
 from garra.agent.events import Accepted, Notice, ToolFinished, ToolProgress, ToolStarted, TurnEvent, TurnFinished
 from garra.agent.prompt import CHARS_A_TOKEN, stamped
-from garra.agent.tagged import read_calls
 from garra.agent.turn import Turn, is_described, new_prefix, stored_prefix
 from garra.errors import (
     AuthRejected,

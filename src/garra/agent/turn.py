@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from garra.agent import described
+from garra.agent.calls import described
 from garra.agent.prompt import Limits, Prompt, build_prompt
 from garra.models.catalogue import Capabilities, Chosen
 from garra.models.models import Models

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garra.agent import described
-from garra.agent.tagged import read_calls
+from garra.agent.calls import described
+from garra.agent.calls.reading import read_calls
 from garra.wire.events import CallDelta, Event, Finish, ReasoningDelta, Reply, TextDelta
 from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, ToolSpec, User
 

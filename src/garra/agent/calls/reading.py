@@ -9,11 +9,11 @@ it checks them.
 import json
 import os
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
-from garra.agent.described import CLOSE, OPEN
+from garra.agent.calls.described import CLOSE, OPEN
 from garra.wire.events import CallDelta, Event, Finish, TextDelta
-from garra.wire.messages import ToolCall
+from garra.wire.messages import ToolCall, ToolSpec
 
 _START = re.compile(rf"\s*{OPEN}\s*(?=\{{)")
 _END = re.compile(rf"\s*{CLOSE}")
@@ -25,7 +25,7 @@ _FENCE_CHARS = 8
 _json = json.JSONDecoder()
 
 
-async def read_calls(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+async def read_calls(events: AsyncGenerator[Event], tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[Event]:
     """The same events, with tagged calls in the text turned into calls. What may become a tag is held back."""
     reading = _Reading()
     try:

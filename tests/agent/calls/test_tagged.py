@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from garra.agent.tagged import read_calls
+from garra.agent.calls.reading import read_calls
 from garra.wire.events import Event, Finish, ReasoningDelta, Reply, TextDelta
 
 pytestmark = pytest.mark.anyio
