@@ -2,8 +2,11 @@
 
 import pytest
 
-from garra.agent.budget import LEAST_REPLY_TOKENS, estimate_tokens, reply_limit
+from garra.agent.budget import LEAST_REPLY_TOKENS, estimate_tokens, reply_limit, used_tokens
 from garra.errors import ContextOverflow
+from garra.sessions.entries import Compacted, Entry, Head, Said
+from garra.sessions.transcript import history
+from garra.wire.events import Usage
 from garra.wire.messages import Assistant, Image, Message, System, Text, ToolCall, ToolResult, ToolSpec, User
 
 pytestmark = pytest.mark.anyio
@@ -79,3 +82,16 @@ def test_the_estimate_counts_every_part_of_a_conversation() -> None:
 def test_the_estimate_is_above_what_the_real_tokenizer_counts_for_han_characters() -> None:
     # Qwen and Llama tokenizers need about 0.6 to 1.0 tokens for a Han character, SmolLM2 up to 3 for rare ones
     assert estimate_tokens([User("漢字" * 500)], ()) >= 900
+
+
+def test_what_was_compacted_counts_no_more_and_neither_does_what_the_server_said_of_it() -> None:
+    prefix = Head("system", (), "vllm/m")
+    reply = Said(Assistant("a" * 9_000), model="vllm/m", usage=Usage(20_000, 3_000))
+    before = (Said(User("u" * 90_000)), reply, Compacted("What was said.", first_kept=3))
+    entries = tuple(Entry("s", seq, 0.0, item) for seq, item in enumerate(before, 1))
+    later = Said(Assistant("b"), model="vllm/m", usage=Usage(70, 5))
+    fixed = estimate_tokens([System("system")], ())
+
+    assert used_tokens(entries[:2], prefix, "vllm/m") == 23_000
+    assert used_tokens(entries, prefix, "vllm/m") == fixed + estimate_tokens(history(entries), ()) < 200
+    assert used_tokens((*entries, Entry("s", 4, 0.0, later)), prefix, "vllm/m") == 75

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garra.sessions.entries import Entry, Failed, Head, Item, NewEntry, Said, Status, Unknown
+from garra.sessions.entries import Compacted, Entry, Failed, Head, Item, NewEntry, Said, Status, Unknown
 from garra.sessions.store import Store
-from garra.sessions.transcript import NO_REPLY, head, history, interrupted_result, mend, open_calls
+from garra.sessions.transcript import (
+    NO_REPLY,
+    SUMMARY_READ,
+    compaction,
+    head,
+    history,
+    interrupted_result,
+    mend,
+    open_calls,
+    summary_message,
+)
 from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, User
 
 READ = ToolCall("c1", "read", '{"path": "a"}')
@@ -156,6 +166,33 @@ def test_every_call_is_answered_exactly_once_and_right_after_it(transcript: tupl
     assert unanswered(history(transcript)) == []
 
 
+compacted_items = st.one_of(items, items, items, st.builds(Compacted, texts, st.integers(1, 25)))
+compacted_transcripts = st.lists(compacted_items, max_size=25).map(lambda found: entries(*found))
+
+
+@given(compacted_transcripts)
+def test_what_was_sent_stays_sent_until_the_next_compaction(transcript: tuple[Entry, ...]) -> None:
+    sent = [history(transcript[:length]) for length in range(len(transcript) + 1)]
+
+    for (earlier, later), added in zip(pairwise(sent), transcript, strict=True):
+        if not isinstance(added.item, Compacted):
+            assert later[: len(earlier)] == earlier
+
+
+@given(compacted_transcripts, st.integers(1, 25))
+def test_every_call_is_answered_exactly_once_wherever_a_compaction_cut(
+    transcript: tuple[Entry, ...], until: int
+) -> None:
+    assert unanswered(history(transcript)) == []
+    assert unanswered(history(transcript, until=until)) == []
+
+
+@given(compacted_transcripts)
+def test_no_two_messages_of_the_person_follow_each_other(transcript: tuple[Entry, ...]) -> None:
+    for before, after in pairwise(history(transcript)):
+        assert not (isinstance(before, User) and isinstance(after, User))
+
+
 @given(transcripts)
 def test_nothing_is_left_out_but_results_without_a_call_and_replies_cut_short(transcript: tuple[Entry, ...]) -> None:
     said = [entry.item for entry in transcript if isinstance(entry.item, Said)]
@@ -232,3 +269,49 @@ def test_a_message_that_was_too_long_to_send_is_left_out_of_what_is_sent_and_of_
     numbered = entries(User("one"), Assistant("first"), User("too long"), refused, User("two"))
 
     assert history(numbered) == (User("one"), Assistant("first"), User("two"))
+
+
+def test_a_compaction_puts_its_summary_in_the_place_of_what_came_before() -> None:
+    said = (User("one"), Assistant("first"), User("two"), ASKED, READ_DONE, WRITE_DONE, Assistant("second"))
+
+    sent = history(entries(*said, Compacted("What was said.", first_kept=3), User("three")))
+
+    assert sent == (summary_message("What was said."), SUMMARY_READ, *said[2:], User("three"))
+
+
+def test_a_compaction_may_keep_the_steps_of_a_turn_without_its_question() -> None:
+    said = (User("one"), ASKED, READ_DONE, WRITE_DONE)
+
+    assert history(entries(*said, Compacted("S", first_kept=2))) == (summary_message("S"), *said[1:])
+
+
+def test_a_compaction_that_keeps_nothing_leaves_the_summary() -> None:
+    done = Compacted("S", first_kept=4)
+
+    assert history(entries(User("one"), Assistant("first"), done)) == (summary_message("S"),)
+    assert history(entries(User("one"), Assistant("first"), done, User("two"))) == (
+        summary_message("S"),
+        SUMMARY_READ,
+        User("two"),
+    )
+
+
+def test_the_last_of_several_compactions_counts_and_may_keep_what_stands_before_the_one_before() -> None:
+    first, second = Compacted("S", first_kept=3), Compacted("T", first_kept=5)
+    numbered = entries(User("one"), Assistant("1"), User("two"), Assistant("2"), User("three"), first, second)
+
+    assert history(numbered) == (summary_message("T"), SUMMARY_READ, User("three"))
+    assert history(numbered[:-1], until=5) == (summary_message("S"), SUMMARY_READ, User("two"), Assistant("2"))
+    assert compaction(numbered) == second
+
+
+def test_a_message_that_was_never_read_takes_no_summary_with_it() -> None:
+    refused = Failed("it does not fit", dropped=True)
+    done = Compacted("S", first_kept=3)
+
+    assert history(entries(User("one"), Assistant("1"), done, refused)) == (summary_message("S"),)
+    assert history(entries(User("one"), Assistant("1"), done, User("two"), refused, User("three"))) == (
+        summary_message("S"),
+        SUMMARY_READ,
+        User("three"),
+    )

@@ -7,7 +7,8 @@ is refused here, with the numbers, before anything is sent.
 from collections.abc import Awaitable, Callable, Sequence
 
 from garra.errors import ContextOverflow
-from garra.sessions.entries import Entry, Failed, Head, Said
+from garra.sessions.entries import Compacted, Entry, Failed, Head, Said
+from garra.sessions.transcript import history
 from garra.wire.messages import Assistant, Image, Message, System, Text, ToolResult, ToolSpec, User
 
 Count = Callable[[], Awaitable[int | None]]
@@ -79,9 +80,14 @@ def _part_tokens(part: Text | Image | str) -> int:
 
 
 def used_tokens(entries: Sequence[Entry], prefix: Head, model: str) -> int:
-    """What the conversation takes so far: the server's own count of the last reply, and a guess at what came since."""
+    """What the conversation takes so far: the server's own count of the last reply, and a guess at what came since.
+
+    What the server counted before a compaction is void after it.
+    """
     base, since = estimate_tokens([System(prefix.system)], prefix.tools), entries
     for place, item in reversed([*enumerate(entry.item for entry in entries)]):
+        if isinstance(item, Compacted):
+            return base + estimate_tokens(history(entries), ())
         if isinstance(item, Said) and item.usage and item.model == model and item.usage.prompt_tokens:
             base = item.usage.prompt_tokens + item.usage.completion_tokens
             since = entries[place + 1 :]

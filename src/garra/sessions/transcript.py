@@ -6,6 +6,9 @@ promise by never saying anything about a step that is still open: a reply with c
 calls has a result, or until something else was said, which ends the step. Calls that have no result by then were
 interrupted, and are answered so.
 
+A compaction is the one exception: there the view begins anew, with the summary and what was kept behind it, and the
+promise holds from there to the next one. The entries before it stay in the store.
+
 Nothing is judged here, and nothing is shortened: order and text are those of the store.
 """
 
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from garra.sessions.entries import Entry, Failed, Head, NewEntry, Said, Status
+from garra.sessions.entries import Compacted, Entry, Failed, Head, NewEntry, Said, Status
 from garra.wire.messages import Assistant, Message, ToolCall, ToolResult, User
 
 if TYPE_CHECKING:
@@ -26,15 +29,42 @@ NO_REPLY = Assistant("(There was no reply.)")
 """Stands where a turn failed or was stopped before a word: the templates of Mistral, Gemma and others refuse two user
 messages in a row, and would refuse the session for ever."""
 
+SUMMARY_READ = Assistant("(I have read the summary and go on from there.)")
+"""Stands between the summary and a message of the person's, for the same reason."""
+
+SUMMARY_LEAD = (
+    "[Summary of the conversation up to here. The assistant's own process wrote it in the place of the older messages; "
+    "it is no message of the person's.]"
+)
+
 
 def head(entries: Sequence[Entry]) -> Head | None:
     """The fixed prefix in force: as it was first sent, unless the turn had to store another one since."""
     return next((entry.item for entry in reversed(entries) if isinstance(entry.item, Head)), None)
 
 
-def history(entries: Sequence[Entry]) -> tuple[Message, ...]:
-    """The messages to send after the head's system text: every call in them answered exactly once, in order."""
-    messages, _ = _walk(entries)
+def compaction(entries: Sequence[Entry]) -> Compacted | None:
+    """The compaction in force: the last one."""
+    return next((entry.item for entry in reversed(entries) if isinstance(entry.item, Compacted)), None)
+
+
+def in_view(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The entries that are still sent as they are, among them those that are never sent."""
+    found = compaction(entries)
+    return tuple(entry for entry in entries if found is None or entry.seq >= found.first_kept)
+
+
+def summary_message(summary: str) -> User:
+    """The summary as it is sent."""
+    return User(f"{SUMMARY_LEAD}\n\n{summary}")
+
+
+def history(entries: Sequence[Entry], *, until: int | None = None) -> tuple[Message, ...]:
+    """The messages to send after the head's system text: every call in them answered exactly once, in order.
+
+    `until`: only those of the entries before this `seq`.
+    """
+    messages, _ = _walk(entries, until)
     return tuple(messages)
 
 
@@ -79,10 +109,11 @@ class _Step:
             yield result or interrupted_result(call)
 
 
-def _walk(entries: Sequence[Entry]) -> tuple[list[Message], _Step | None]:
-    messages: list[Message] = []
+def _walk(entries: Sequence[Entry], until: int | None = None) -> tuple[list[Message], _Step | None]:
+    found = compaction(entries)
+    messages: list[Message] = [summary_message(found.summary)] if found else []
     step: _Step | None = None
-    for item in (entry.item for entry in entries):
+    for item in (entry.item for entry in in_view(entries) if until is None or entry.seq < until):
         if isinstance(item, Failed) and item.dropped:
             _drop_question(messages)
         if not isinstance(item, Said):
@@ -101,18 +132,22 @@ def _walk(entries: Sequence[Entry]) -> tuple[list[Message], _Step | None]:
 
 def _drop_question(messages: list[Message]) -> None:
     """Take back the message that the model never read, with the note that stood in for the reply before it."""
-    if not messages or not isinstance(messages[-1], User):
+    if not messages or not isinstance(messages[-1], User) or _is_summary(messages[-1]):
         return
     messages.pop()
-    if messages[-1:] == [NO_REPLY]:
+    if messages and messages[-1] in (NO_REPLY, SUMMARY_READ):
         messages.pop()
+
+
+def _is_summary(message: Message) -> bool:
+    return isinstance(message, User) and isinstance(message.content, str) and message.content.startswith(SUMMARY_LEAD)
 
 
 def _begin(said: Said, messages: list[Message]) -> _Step | None:
     """Take a message that is no result: a reply with calls opens a step, everything else stands for itself."""
     if not isinstance(said.message, Assistant):
         if isinstance(said.message, User) and messages and isinstance(messages[-1], User | ToolResult):
-            messages.append(NO_REPLY)
+            messages.append(SUMMARY_READ if _is_summary(messages[-1]) else NO_REPLY)
         messages.append(said.message)
         return None
     reply = as_sent(said.message, said.status)
