@@ -4,7 +4,7 @@ import pytest
 
 from garra.agent.budget import LEAST_REPLY_TOKENS, estimate_tokens, reply_limit, used_tokens
 from garra.errors import ContextOverflow
-from garra.sessions.entries import Compacted, Entry, Head, Said
+from garra.sessions.entries import Compacted, Entry, Head, Item, Said
 from garra.sessions.transcript import history
 from garra.wire.events import Usage
 from garra.wire.messages import Assistant, Image, Message, System, Text, ToolCall, ToolResult, ToolSpec, User
@@ -87,7 +87,7 @@ def test_the_estimate_is_above_what_the_real_tokenizer_counts_for_han_characters
 def test_what_was_compacted_counts_no_more_and_neither_does_what_the_server_said_of_it() -> None:
     prefix = Head("system", (), "vllm/m")
     reply = Said(Assistant("a" * 9_000), model="vllm/m", usage=Usage(20_000, 3_000))
-    before = (Said(User("u" * 90_000)), reply, Compacted("What was said.", first_kept=3))
+    before: tuple[Item, ...] = (Said(User("u" * 90_000)), reply, Compacted("What was said.", first_kept=3))
     entries = tuple(Entry("s", seq, 0.0, item) for seq, item in enumerate(before, 1))
     later = Said(Assistant("b"), model="vllm/m", usage=Usage(70, 5))
     fixed = estimate_tokens([System("system")], ())

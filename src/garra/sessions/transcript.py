@@ -135,7 +135,7 @@ def _drop_question(messages: list[Message]) -> None:
     if not messages or not isinstance(messages[-1], User) or _is_summary(messages[-1]):
         return
     messages.pop()
-    if messages and messages[-1] in (NO_REPLY, SUMMARY_READ):
+    if messages[-1:] in ([NO_REPLY], [SUMMARY_READ]):
         messages.pop()
 
 
