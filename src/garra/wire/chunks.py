@@ -31,6 +31,9 @@ class ChunkReader:
         for name in ("delta", "message"):
             if isinstance(delta := choice.get(name), dict):
                 yield from self._delta(delta)
+        if isinstance(text := choice.get("text"), str) and text:  # as the older completions route says it
+            self.said = True
+            yield TextDelta(text)
         if isinstance(reason := choice.get("finish_reason"), str) and reason:
             self.finish = reason
         for usage in (chunk.get("usage"), choice.get("usage")):
