@@ -21,6 +21,7 @@ BEGIN, END = "<!-- keys: written by docs/config_table.py -->", "<!-- end of keys
 AS_ELSEWHERE = {
     "agents.entries.<id>.models": "As `agents.defaults.models`; its parameters win over those.",
     "agents.entries.<id>.tools": "As `tools`, for this agent.",
+    "agents.entries.<id>.compaction": "As `agents.defaults.compaction`; what is set here wins.",
     "agents.entries.<id>.model": "As `agents.defaults.model`.",
 }
 MEANINGS = {
@@ -41,6 +42,17 @@ MEANINGS = {
     "agents.defaults.thinkingDefault": "How much the model thinks.",
     "agents.defaults.timeoutSeconds": "How long a turn may take; 0: as long as it wants.",
     "agents.defaults.maxSteps": "How often a turn may ask the model.",
+    "agents.defaults.compaction.enabled": "Summarise older turns when the window fills; `/compact` works in any case.",
+    "agents.defaults.compaction.mode": "`default`: summaries are not checked.",
+    "agents.defaults.compaction.keepRecentTokens": "What stays as it was said; a third of the window at most.",
+    "agents.defaults.compaction.recentTurnsPreserve": "So many turns stay, where they fit (0 to 12).",
+    "agents.defaults.compaction.identifierPolicy": "`strict`: paths and ids of the last messages must be in it.",
+    "agents.defaults.compaction.qualityGuard.enabled": "Ask again for a summary that lost something.",
+    "agents.defaults.compaction.qualityGuard.maxRetries": "How often (0 to 3).",
+    "agents.defaults.compaction.model": "Who writes the summary; the conversation's own model where not set.",
+    "agents.defaults.compaction.thinkingLevel": "How much it thinks about it; `inherit`: as in the conversation.",
+    "agents.defaults.compaction.timeoutSeconds": "How long one summary may take.",
+    "agents.defaults.compaction.notifyUser": "Tell when it happened by itself.",
     "agents.entries.<id>.default": "This agent is meant where none is named.",
     "agents.entries.<id>.name": "Its name for people.",
     "agents.entries.<id>.workspace": "Its own working folder.",

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import field
 
+from garra.config.schema_compaction import AgentCompaction, CompactionSettings
 from garra.config.schema_models import AuthSection, ModelsSection
 from garra.config.schema_tools import AgentToolsSection, ToolsSection
 from garra.config.section import Bag, NotNegative, Positive, Section, Thinking, names
 
 _AGENT = (
-    "agentRuntime compaction contextInjection contextLimits contextPruning cwd embeddedAgent experimental "
+    "agentRuntime contextInjection contextLimits contextPruning cwd embeddedAgent experimental "
     "fastModeDefault heartbeat humanDelay imageModel mediaModels memory memorySearch modelPolicy pdfModel "
     "reasoningDefault runRetries sandbox skills startupContext subagents toolProgressDetail utilityModel "
     "verboseDefault voiceModel decisionModel"
@@ -62,6 +63,7 @@ class AgentDefaults(Section, frozen=True):
     thinking_default: Thinking | None = None
     timeout_seconds: NotNegative = 172_800
     max_steps: Positive = 50
+    compaction: CompactionSettings = CompactionSettings()
 
 
 class AgentEntry(Section, frozen=True):
@@ -85,6 +87,7 @@ class AgentEntry(Section, frozen=True):
     thinking_default: Thinking | None = None
     timeout_seconds: NotNegative | None = None
     max_steps: Positive | None = None
+    compaction: AgentCompaction = AgentCompaction()
     tools: AgentToolsSection = AgentToolsSection()
 
 
