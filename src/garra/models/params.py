@@ -51,6 +51,8 @@ class Params(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     unused: tuple[str, ...] = ()
     """Paths of parameters that other programs know and that no request of ours carries."""
+    sealed: frozenset[str] = frozenset()
+    """The names that stood in `extra_body`, which has the last word on them."""
 
 
 def merge_params(layers: Sequence[Layer]) -> Params:
@@ -63,9 +65,10 @@ def merge_params(layers: Sequence[Layer]) -> Params:
         merged |= _on_the_wire(layer.params)
     body = {name: value for name, value in merged.items() if value is not None}
     limit = body.pop("max_tokens", None)
-    body |= body.pop("extra_body", {})
+    extra = body.pop("extra_body", {})
+    body |= extra
     unused = (f"{layer.path}.{name}" for layer in layers for name in layer.params if name in _NOT_FOR_THE_WIRE)
-    return Params(body, limit, tuple(unused))
+    return Params(body, limit, tuple(unused), frozenset(extra))
 
 
 def _on_the_wire(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,10 @@ class ReasoningDelta(msgspec.Struct, frozen=True, tag="reasoning"):
     field: str = "reasoning"
 
 
+class ThoughtSoFar(msgspec.Struct, frozen=True, tag="thought_so_far"):
+    """All the text so far was thinking, as only now shows: an end tag came that nothing had opened."""
+
+
 class CallDelta(msgspec.Struct, frozen=True, tag="call"):
     """A piece of a tool call. Pieces belong together by `index`; `id` and `name` come with the first."""
 
@@ -44,7 +48,7 @@ class Finish(msgspec.Struct, frozen=True, tag="finish"):
     reason: str
 
 
-Event: TypeAlias = TextDelta | ReasoningDelta | CallDelta | Usage | Finish
+Event: TypeAlias = TextDelta | ReasoningDelta | ThoughtSoFar | CallDelta | Usage | Finish
 
 
 class _Call:
@@ -79,6 +83,8 @@ class Reply:
             case ReasoningDelta(text, field):
                 self._reasoning.append(text)
                 self._reasoning_field = self._reasoning_field or field
+            case ThoughtSoFar():
+                self._reasoning, self._text = [*self._reasoning, *self._text], []
             case CallDelta():
                 self._add_call(event)
             case Usage():
