@@ -14,6 +14,7 @@ import msgspec
 from garra.config.paths import locked_folder, private_folder, write_private
 from garra.errors import ConfigError, GarraError
 from garra.models.refs import ModelRef
+from garra.models.thinking import Thinking
 from garra.wire.request import Endpoint
 
 Source: TypeAlias = Literal["config", "server", "both", "cache"]
@@ -57,7 +58,8 @@ class Chosen(msgspec.Struct, frozen=True):
     """The model that answers, and how to ask it. `pinned`: the window is the configuration's word, not the server's.
 
     `params` are merged, under their wire names; `unused` names configured ones that no request carries; `key_source`
-    says where the key came from; `no_tools`: the configuration says that the model takes none.
+    says where the key came from; `no_tools`: the configuration says that the model takes none. `thinking` is how its
+    thinking can be set, and the level that `params` are for.
     """
 
     ref: ModelRef
@@ -71,6 +73,7 @@ class Chosen(msgspec.Struct, frozen=True):
     key_source: str | None = None
     profile: str | None = None
     no_tools: bool = False
+    thinking: Thinking = Thinking()
 
 
 class Capabilities(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from garra.models.discovery import Answer
 from garra.models.params import Layer, merge_params
 from garra.models.providers import Access, clean_url, read_headers
 from garra.models.refs import ModelRef
+from garra.models.thinking import asked_level, make_thinking, with_thinking
 from garra.wire.request import Endpoint
 
 
@@ -73,8 +74,10 @@ def make_entry(ref: ModelRef, access: Access, answer: Answer) -> ModelEntry:
 def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Configuration, agent: str) -> Chosen:
     """Everything that a request to this model needs."""
     entry, row = make_entry(ref, access, answer), access.row(ref.id)
-    params = merge_params(_layers(ref, access, configuration, agent))
-    return Chosen(
+    layers = _layers(ref, access, configuration, agent)
+    params = merge_params(layers)
+    asked = asked_level(configuration, agent, layers)
+    chosen = Chosen(
         ref=ref,
         endpoint=model_endpoint(ref, access, configuration),
         window=_capped(entry.window, row, configuration, agent),
@@ -85,7 +88,9 @@ def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Co
         unused=params.unused,
         key_source=access.key.source if access.key else None,
         no_tools=row is not None and row.compat.supports_tools is False,
+        thinking=make_thinking(ref.id, row, asked, params.body, params.sealed),
     )
+    return with_thinking(chosen, None)
 
 
 def _capped(window: int | None, row: ModelRow | None, configuration: Configuration, agent: str) -> int | None:
