@@ -12,8 +12,8 @@
     │   ├── ModelNotFound      the server is there but does not serve that model
     │   ├── ContextOverflow    the prompt does not fit the model's window
     │   ├── RequestRefused     any other 4xx
-    │   ├── ServerBusy         429 or 503; may say when to come back
-    │   └── ServerFailed       any other 5xx
+    │   ├── ServerBusy         429, 503 or 529; may say when to come back
+    │   └── ServerFailed       any other 5xx; 408 and 499, which say that something took too long
     ├── NoModel                no model is configured, or none was found
     ├── StepLimit, TimeLimit   a turn reached a configured limit
     ├── SessionError           a session does not exist, or another process is running a turn in it
@@ -26,6 +26,10 @@ Nothing here ever holds a secret: whoever raises redacts first.
 """
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+Unreachable: TypeAlias = Literal["refused", "unknown host", "untrusted", "no answer", "hung up", "unknown"]
+"""Why a server was not reached. `untrusted`: TLS did not come about; `no answer`: no connection in time, or no way."""
 
 
 class GarraError(Exception):
@@ -82,6 +86,10 @@ class ModelUnreachable(ModelError):
     status, kind, public = 503, "model_unreachable", "The model is not answering right now."
     retryable = True
 
+    def __init__(self, message: str, *, why: Unreachable = "unknown") -> None:
+        super().__init__(message)
+        self.why: Unreachable = why
+
 
 class ServerSilent(ModelError):
     """The connection stands but nothing came for longer than the silence that is allowed."""
@@ -137,21 +145,29 @@ class RequestRefused(ModelError):
 
 
 class ServerBusy(ModelError):
-    """The server has too much to do. `retry_after_s` is its own word for when to come back."""
+    """The server has too much to do, or is `loading`. `retry_after_s` is its own word for when to come back."""
 
     status, kind, public = 503, "model_busy", "The model is busy; please try again."
     retryable = True
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, http_status: int = 503, loading: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.http_status = http_status
+        self.loading = loading
 
 
 class ServerFailed(ModelError):
-    """The server broke while it worked on the request."""
+    """The server broke while it worked on the request. `http_status` is what it answered."""
 
     kind = "model_failed"
     retryable = True
+
+    def __init__(self, message: str, *, http_status: int = 500) -> None:
+        super().__init__(message)
+        self.http_status = http_status
 
 
 class NoModel(GarraError):

@@ -29,7 +29,8 @@ def explain_error(
             return not_served(ref, endpoint, served, said=str(error), named=bool(error.served))
         case _:
             return error
-    return type(error)(_joined(str(error), lines))
+    text = _joined(str(error), lines)
+    return ModelUnreachable(text, why=error.why) if isinstance(error, ModelUnreachable) else type(error)(text)
 
 
 def explain_overflow(error: ContextOverflow, chosen: Chosen, listing: Listing | None) -> ContextOverflow:

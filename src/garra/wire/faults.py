@@ -9,7 +9,7 @@ import ssl
 
 import httptools
 
-from garra.errors import ModelError, ModelUnreachable, ServerSilent, StreamBroken
+from garra.errors import ModelError, ModelUnreachable, ServerSilent, StreamBroken, Unreachable
 from garra.wire.address import Target
 from garra.wire.connection import TunnelRefused, is_refusal
 from garra.wire.exchange import Deserted, HeadTooLong, HungUp, Silent
@@ -31,7 +31,8 @@ def unreachable(exc: BaseException, target: Target, *, proxy: Target | None, lim
     via = f" through the proxy {proxy.shown}" if proxy else ""
     return ModelUnreachable(
         f"No connection to {target.shown}{via}: {_why_not(exc, proxy or target, limit_s)}. "
-        f"Is the server running, and is the address right? Check with: {target.check}"
+        f"Is the server running, and is the address right? Check with: {target.check}",
+        why=_kind(exc),
     )
 
 
@@ -54,17 +55,33 @@ def broken(exc: BaseException, target: Target, *, headed: bool) -> ModelError:
         return StreamBroken(f"The reply from {target.shown} stopped before its end: {_gone(exc)}.")
     return ModelUnreachable(
         f"{target.shown} hung up before it answered: {_gone(exc)}. "
-        f"The server may have crashed or be restarting. Check with: {target.check}"
+        f"The server may have crashed or be restarting. Check with: {target.check}",
+        why="hung up",
     )
 
 
 def _deserted(target: Target, *, headed: bool) -> ModelError:
     what = "fell silent in the middle of its reply" if headed else "did not answer"
-    kind = StreamBroken if headed else ModelUnreachable
-    return kind(
+    text = (
         f"{target.shown} {what}, and nothing listens on port {target.port} any more: the server was stopped, or it "
         f"crashed. Its log says why. Check with: {target.check}"
     )
+    return StreamBroken(text) if headed else ModelUnreachable(text, why="refused")
+
+
+def _kind(exc: BaseException) -> Unreachable:
+    """Why there is no connection, for those who decide whether to try again."""
+    match exc:
+        case ssl.SSLError():
+            return "untrusted"
+        case socket.gaierror():
+            return "unknown host"
+        case OSError() if is_refusal(exc):
+            return "refused"
+        case HungUp():
+            return "hung up"
+        case _:
+            return "no answer"
 
 
 def _why_not(exc: BaseException, peer: Target, limit_s: float) -> str:

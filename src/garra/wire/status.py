@@ -42,6 +42,7 @@ _ASKED = (
     r"|resulted in (\d+) tokens|\(length (\d+)\)|input length \((\d+)\)|request has (\d+) input tokens"
 )
 _NO_MODEL = r"(?is)\bmodel\b.*(?:does not exist|not found|not exist|unknown|not served)"
+_LOADING = r"(?i)\b(?:loading|not ready|starting|warming up|initiali[sz]ing)\b"
 _ALIASES = r"(?i)(?:valid aliases|available models|served models):\s*(.+?)\.?\s*$"
 
 
@@ -81,15 +82,23 @@ def _sorted(answer: HttpResponse, said: Said, where: str, asked: Asked) -> Model
     status = answer.status
     if status in (401, 403):
         return AuthRejected(f"{where}. {_key_advice(asked.endpoint)}")
-    if status in (429, 503):
-        wait_s = _wait_s(answer.headers)
-        return ServerBusy(f"{where}: it is busy or not ready yet. Try again in a moment.", retry_after_s=wait_s)
-    if status >= 500:
-        return ServerFailed(f"{where}: the server failed at the request. Its own log says why.")
+    if status in (429, 503, 529):
+        return _busy(answer, said, where)
+    if status >= 500 or status in (408, 499):
+        advice = "the server failed at the request. Its own log says why."
+        return ServerFailed(f"{where}: {advice}", http_status=status)
     if 300 <= status < 400:
         advice = "which is not followed. Set the provider's baseUrl to the final address."
         return RequestRefused(f"{where}: it redirects{_location(answer.headers)}, {advice}", http_status=status)
     return _refusal(status, said, where, asked)
+
+
+def _busy(answer: HttpResponse, said: Said, where: str) -> ServerBusy:
+    wait_s = _wait_s(answer.headers)
+    when = "in a moment" if not wait_s else f"in {wait_s:.0f} s, as it says"
+    text = f"{where}: it is busy or not ready yet. Try again {when}."
+    loading = bool(re.search(_LOADING, said.message))
+    return ServerBusy(text, retry_after_s=wait_s, http_status=answer.status, loading=loading)
 
 
 def _refusal(status: int, said: Said, where: str, asked: Asked) -> ModelError:
