@@ -66,6 +66,7 @@ MEANINGS = {
     "agents.entries.<id>.maxSteps": "As in the defaults.",
     "models.mode": "`replace`: only the models that are listed here.",
     "models.providers.<id>.baseUrl": "The server's address, with `/v1`.",
+    "models.providers.<id>.baseUrls": "Addresses of servers of the same models; a session stays with one.",
     "models.providers.<id>.apiKey": 'The key: a text, `${VAR}`, or a reference `{source: "env", id: "VAR"}`.',
     "models.providers.<id>.auth": "The kind of the key.",
     "models.providers.<id>.api": "`openai-completions`; a provider with another one is left out.",

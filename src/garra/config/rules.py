@@ -15,11 +15,14 @@ def apply_rules(data: dict[str, Any], checker: Checker) -> None:
     for name, entry in _objects(agents.get("entries") if isinstance(agents, dict) else None):
         _policy(entry.get("tools"), ("agents", "entries", name, "tools"), checker)
     for name, provider in _objects(_providers(data)):
-        _address(provider, ("models", "providers", name, "baseUrl"), checker)
+        _address(provider, "baseUrl", ("models", "providers", name), checker)
+        urls = provider.get("baseUrls")
+        for at in range(len(urls) if isinstance(urls, list) else 0):
+            _address(urls, at, ("models", "providers", name, "baseUrls"), checker)
         rows = provider.get("models")
         for at, row in enumerate(rows if isinstance(rows, list) else []):
             if isinstance(row, dict):
-                _address(row, ("models", "providers", name, "models", at, "baseUrl"), checker)
+                _address(row, "baseUrl", ("models", "providers", name, "models", at), checker)
 
 
 def leave_out_unspoken(data: dict[str, Any]) -> list[str]:
@@ -53,11 +56,11 @@ def _policy(policy: Any, path: KeyPath, checker: Checker) -> None:
         checker.fault((*path, "alsoAllow"), "cannot be combined with allow; put its tools into allow, or leave one out")
 
 
-def _address(owner: dict[str, Any], path: KeyPath, checker: Checker) -> None:
-    url = owner.get("baseUrl")
+def _address(owner: Any, key: str | int, above: KeyPath, checker: Checker) -> None:
+    url, path = (owner.get(key) if isinstance(owner, dict) else owner[key]), (*above, key)
     if not isinstance(url, str) or path in checker.unresolved:
         return
-    owner["baseUrl"] = url.rstrip("/")
+    owner[key] = url.rstrip("/")
     if not url.startswith(("http://", "https://")):
         checker.fault(path, "must start with http:// or https://, as in http://127.0.0.1:8000/v1")
 

@@ -118,12 +118,14 @@ class LocalService(Section, frozen=True):
 
 
 class Provider(Section, frozen=True):
-    """A model server. After loading `api` is always `openai-completions`: others are left out, with a warning."""
+    """A model server, or several alike. After loading `api` is always `openai-completions`: others are left out, with a
+    warning."""
 
     unused: ClassVar[frozenset[str]] = names("region agentRuntime injectNumCtxForOpenAICompat")
     later: ClassVar[frozenset[str]] = names("auth localService authHeader")
 
     base_url: str | None = None
+    base_urls: tuple[str, ...] = ()
     api_key: Secret | None = None
     auth: Literal["api-key", "token", "oauth", "aws-sdk"] | None = None
     api: str = "openai-completions"

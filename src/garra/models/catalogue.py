@@ -59,7 +59,8 @@ class Chosen(msgspec.Struct, frozen=True):
 
     `params` are merged, under their wire names; `unused` names configured ones that no request carries; `key_source`
     says where the key came from; `no_tools`: the configuration says that the model takes none. `thinking` is how its
-    thinking can be set, and the level that `params` are for.
+    thinking can be set, and the level that `params` are for. `replicas` are the base URLs that serve it alike, that of
+    the endpoint among them; empty where there is but one.
     """
 
     ref: ModelRef
@@ -74,6 +75,7 @@ class Chosen(msgspec.Struct, frozen=True):
     profile: str | None = None
     no_tools: bool = False
     thinking: Thinking = Thinking()
+    replicas: tuple[str, ...] = ()
 
 
 class Capabilities(msgspec.Struct, frozen=True):

@@ -89,6 +89,7 @@ def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Co
         key_source=access.key.source if access.key else None,
         no_tools=row is not None and row.compat.supports_tools is False,
         thinking=make_thinking(ref.id, row, asked, params.body, params.sealed),
+        replicas=replicas_of(ref, access),
     )
     return with_thinking(chosen, None)
 
@@ -112,6 +113,12 @@ def model_endpoint(ref: ModelRef, access: Access, configuration: Configuration) 
     headers = endpoint.headers | read_headers(row.headers, (*path, "headers"), configuration)
     field = row.compat.max_tokens_field or endpoint.max_tokens_field
     return msgspec.structs.replace(endpoint, headers=headers, max_tokens_field=field)
+
+
+def replicas_of(ref: ModelRef, access: Access) -> tuple[str, ...]:
+    """The base URLs of the servers that serve this model alike; none where there is but one."""
+    row = access.row(ref.id)
+    return () if row is not None and row.base_url else access.replicas
 
 
 def _moved(endpoint: Endpoint, url: str, path: KeyPath, configuration: Configuration) -> Endpoint:

@@ -27,7 +27,7 @@ class Access(msgspec.Struct, frozen=True):
     """How to reach one provider, and what the configuration says about it.
 
     `explicit`: it is listed in the configuration. `discovers`: what its server lists is part of the catalogue, as the
-    wildcard says, or because no models are listed that could be one.
+    wildcard says, or because no models are listed that could be one. `replicas`: all base URLs of several.
     """
 
     provider: str
@@ -37,6 +37,7 @@ class Access(msgspec.Struct, frozen=True):
     path: KeyPath
     explicit: bool
     discovers: bool
+    replicas: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without the settings, which may hold secrets."""
@@ -75,21 +76,22 @@ def find_access(
     """How to reach a provider, one of `provider_ids`. Raises ConfigError for what keeps it from being used."""
     name, settings = _settings(provider, configuration)
     path: KeyPath = ("models", "providers", name)
-    base_url, credentials = _base_url(settings, path, configuration)
+    (base_url, credentials), *others = _base_urls(settings, path, configuration)
     headers, key = _headers(settings, path, configuration)
     configured = None if settings.api_key is None else ((*path, "apiKey"), settings.api_key)
     key = key or find_key(provider, configuration, profiles, configured=configured, pinned=pinned)
     login = {"Authorization": basic(credentials)} if credentials else {}
     endpoint = Endpoint(base_url, key.value if key else None, login | headers, _timeouts(settings), provider=provider)
     explicit = name in configuration.config.models.providers
-    return Access(provider, endpoint, key, settings, path, explicit, _discovers(provider, configuration))
+    replicas = (base_url, *(url for url, _ in others)) if others else ()
+    return Access(provider, endpoint, key, settings, path, explicit, _discovers(provider, configuration), replicas)
 
 
 def shown_base_url(provider: str, configuration: Configuration) -> str:
     """The base URL for people, also where it cannot be used; without credentials."""
     name, settings = _settings(provider, configuration)
     try:
-        return _base_url(settings, ("models", "providers", name), configuration)[0]
+        return _base_urls(settings, ("models", "providers", name), configuration)[0][0]
     except ConfigError:
         return ""
 
@@ -110,13 +112,22 @@ def _discovers(provider: str, configuration: Configuration) -> bool:
     return not has_rows or any(name.lower() == f"{provider}/*" for name in config.agents.defaults.models)
 
 
-def _base_url(settings: Provider, path: KeyPath, configuration: Configuration) -> tuple[str, str]:
-    """The base URL without a trailing slash, and the user name and password that it held."""
-    key_path = format_path((*path, "baseUrl"))
-    if settings.base_url is None and str(path[-1]).lower() != IMPLICIT:
+def _base_urls(settings: Provider, path: KeyPath, configuration: Configuration) -> list[tuple[str, str]]:
+    """The base URLs without trailing slashes, each once, and the user name and password that they held; never none."""
+    written = [(settings.base_url, (*path, "baseUrl"))] if settings.base_url is not None else []
+    written += [(url, (*path, "baseUrls", at)) for at, url in enumerate(settings.base_urls)]
+    if not written and str(path[-1]).lower() != IMPLICIT:
+        key_path = format_path((*path, "baseUrl"))
         raise ConfigError(f"{key_path} is missing. Set it: garra config set {key_path} http://HOST:PORT/v1")
-    configuration.check(key_path)
-    return clean_url(settings.base_url or DEFAULT_BASE_URL, key_path)
+    found: dict[str, str] = {}
+    for url, place in written or [(DEFAULT_BASE_URL, (*path, "baseUrl"))]:
+        key_path = format_path(place)
+        configuration.check(key_path)
+        base_url, credentials = clean_url(url, key_path)
+        if found and credentials not in ("", next(iter(found.values()))):
+            raise ConfigError(f"{key_path} has a login of its own; the replicas of a provider share the first one's")
+        found.setdefault(base_url, credentials)
+    return list(found.items())
 
 
 def clean_url(url: str, key_path: str) -> tuple[str, str]:
