@@ -40,6 +40,13 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     text: str
 
 
+class Retrying(msgspec.Struct, frozen=True, tag="retrying"):
+    """The reply is asked for again, after `wait_s`. What was shown of it so far is void."""
+
+    text: str
+    wait_s: float = 0.0
+
+
 class TurnFinished(msgspec.Struct, frozen=True, tag="turn_finished"):
     """The turn is over and its reply stored. `usage` is the last step's, `finish_reason` the server's word."""
 
@@ -51,5 +58,5 @@ class TurnFinished(msgspec.Struct, frozen=True, tag="turn_finished"):
 
 
 TurnEvent: TypeAlias = (
-    Accepted | TextDelta | ReasoningDelta | ToolStarted | ToolProgress | ToolFinished | Notice | TurnFinished
+    Accepted | TextDelta | ReasoningDelta | ToolStarted | ToolProgress | ToolFinished | Notice | Retrying | TurnFinished
 )

@@ -8,6 +8,7 @@ import msgspec
 
 from garra.agent.calls import described
 from garra.agent.prompt import Limits, Prompt, build_prompt
+from garra.config.schema_compaction import CompactionSettings
 from garra.models.catalogue import Capabilities, Chosen
 from garra.models.models import Models
 from garra.sessions.store import Entry, Head, NewEntry, Store
@@ -34,6 +35,13 @@ class Turn(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     max_steps: int = 50
     timeout_s: float = 0
+    compaction: CompactionSettings = CompactionSettings()
+    thinking: str | None = None
+    """The level that the person chose for this session; None: the model's default."""
+    fallbacks: tuple[str, ...] = ()
+    """Who answers when the model cannot, in this order. Empty where the person pinned the model."""
+    notices: tuple[str, ...] = ()
+    """What the person should know before anything is asked."""
 
 
 def is_described(prefix: Head) -> bool:

@@ -96,14 +96,14 @@ class _Report:
                 self.printer.end()
 
     def take(self, event: Any) -> None:
-        from garra.agent.events import Notice, ToolFinished, TurnFinished
+        from garra.agent.events import Notice, Retrying, ToolFinished, TurnFinished
 
         if self.printer:
             self.printer.event(event)
         match event:
             case ToolFinished(result):
                 self.calls.append({"name": result.name, "id": result.call_id, "failed": result.failed})
-            case Notice(text):
+            case Notice(text) | Retrying(text):
                 self.notices.append(text)
             case TurnFinished():
                 self.finished = event

@@ -6,16 +6,18 @@ A failing turn is shown and the conversation goes on; Ctrl-C while a reply runs 
 import asyncio
 import signal
 from collections.abc import Coroutine, Iterator
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import aclosing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from garra.agent.loop import run_turn
+from garra.agent.turn import Turn
 from garra.cli.approve import asker
 from garra.cli.chat_input import Lines, quiet_keys
 from garra.cli.show import RED, Printer
 from garra.cli.slash.table import is_slash, run_slash
 from garra.cli.talk import Room
 from garra.errors import GarraError
+from garra.sessions.entries import NewEntry, Setting, setting
 from garra.sessions.keys import agent_of
 from garra.tools.approval import nobody
 from garra.tools.toolbox import Toolbox
@@ -35,12 +37,14 @@ class Chat:
         self._printer = Printer()
         self._toolbox = self._make_toolbox()
         self._failed = False
+        self._warm: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         """Talk until the person leaves. In a pipe, the exit code tells whether a turn failed."""
         if self._lines.interactive:
             self.say("Enter sends, Alt-Enter starts a new line, Ctrl-C stops a reply, Ctrl-D leaves. /help for more.")
         interrupted = False
+        self._warm = asyncio.create_task(self._warm_up())
         while True:
             try:
                 line = (await self._lines.next()).strip()
@@ -84,11 +88,14 @@ class Chat:
         return None if task.cancelled() else task.result()
 
     async def _turn(self, text: str) -> bool:
-        turn = await self.room.turn(self.key, self._toolbox, self.model)
-        async with aclosing(run_turn(turn, text)) as events:
+        async with aclosing(run_turn(await self.make_turn(), text)) as events:
             async for event in events:
                 self._printer.event(event)
         return True
+
+    async def make_turn(self) -> Turn:
+        """The next turn of this conversation, as it would be run now."""
+        return await self.room.turn(self.key, self._toolbox, self.model)
 
     def say(self, text: str) -> None:
         """A line that is not the assistant's."""
@@ -96,7 +103,13 @@ class Chat:
 
     async def choose(self, ref: str | None = None) -> "Chosen":
         """The model that is named, else the one that answers in this conversation."""
-        return await self.room.models.choose(ref or self.model, agent_of(self.key))
+        wish = ref or self.model or setting(await self.room.store.entries(self.key), "model")
+        return await self.room.models.choose(wish or None, agent_of(self.key))
+
+    async def choose_for_good(self, ref: str) -> None:
+        """Keep the model for this conversation; empty goes back to the configured one."""
+        self.model = None
+        await self.room.store.append(self.key, NewEntry(Setting("model", ref)))
 
     async def go_to(self, key: str) -> None:
         """Go on in another session. Background jobs belong to the one that is left: they are stopped."""
@@ -108,8 +121,19 @@ class Chat:
         """End the background jobs of this session."""
         await self.go_to(self.key)
 
+    async def _warm_up(self) -> None:
+        """Where the configuration wants it, let the server read the prompt while the person is still typing."""
+        if self.room.app.configuration.config.agents.defaults.warmup:
+            from garra.agent.warm import warm
+
+            with suppress(GarraError):
+                await warm(await self.make_turn(), await self.room.store.entries(self.key))
+
     async def close(self) -> None:
         """End what this conversation has running."""
+        if self._warm and not self._warm.done():
+            self._warm.cancel()
+            await asyncio.wait([self._warm])
         await self._toolbox.close()
 
     def _make_toolbox(self) -> Toolbox:

@@ -11,6 +11,7 @@ import click
 from garra.cli.app import App, pass_app
 
 if TYPE_CHECKING:
+    from garra.agent.context import ContextReport
     from garra.sessions.entries import Entry, SessionInfo
     from garra.sessions.store import Store
 
@@ -93,6 +94,40 @@ def search(app: App, text: tuple[str, ...], limit: int | None, as_json: bool) ->
         click.echo(f"{hit.key}  {local_time(hit.at)}  {hit.role}: {one_line(hit.snippet, 160)}")
     if not found:
         click.echo("Nothing was found.", err=True)
+
+
+@command.command(
+    "context", short_help="Show where the tokens go.", help=f"Show where the tokens of a conversation go. {NAME_HELP}"
+)
+@click.argument("name", metavar="KEY")
+@json_option
+@pass_app
+def context(app: App, name: str, as_json: bool) -> None:
+    """Print a bar for each part of the next request."""
+    import msgspec
+
+    from garra.cli.show_context import drawn
+
+    info, entries = _transcript(app, name)
+    report = app.run(_context(app, info.key, entries))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        return
+    for line in drawn(report):
+        click.echo(line)
+
+
+async def _context(app: App, key: str, entries: "tuple[Entry, ...]") -> "ContextReport":
+    from garra.agent.context import context_report
+    from garra.cli.talk import open_room
+
+    async with open_room(app) as room:
+        toolbox = room.toolbox(key)
+        try:
+            turn = await room.turn(key, toolbox)
+            return await context_report(turn, entries, await room.models.capabilities(turn.chosen))
+        finally:
+            await toolbox.close()
 
 
 @command.command("export", help=f"Write a conversation to a file or to standard output. {NAME_HELP}")

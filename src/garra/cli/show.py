@@ -5,7 +5,7 @@ import os
 import sys
 from typing import TextIO
 
-from garra.agent.events import Notice, ToolFinished, ToolStarted, TurnEvent
+from garra.agent.events import Notice, Retrying, ToolFinished, ToolStarted, TurnEvent
 from garra.models.catalogue import Capabilities
 from garra.wire.events import ReasoningDelta, TextDelta
 from garra.wire.messages import ToolCall, ToolResult
@@ -35,7 +35,7 @@ class Printer:
                 self.line(f"· {describe(call)}", DIM)
             case ToolFinished(result):
                 self.line(f"  {summary(result)}", RED if result.failed else DIM)
-            case Notice(text):
+            case Notice(text) | Retrying(text):
                 self.line(f"· {text}", DIM)
             case _:
                 pass

@@ -11,7 +11,10 @@ import msgspec
 from garra.agent.prompt import Limits
 from garra.agent.turn import Turn
 from garra.cli.app import App
+from garra.errors import GarraError
+from garra.models.failover import moves_on
 from garra.models.models import Models
+from garra.sessions.entries import setting
 from garra.sessions.keys import agent_of
 from garra.sessions.store import Store
 from garra.tools.approval import Approver, nobody
@@ -45,19 +48,19 @@ class Room(msgspec.Struct, frozen=True):
         return folder
 
     async def turn(self, key: str, toolbox: Toolbox, model: "str | Chosen | None" = None) -> Turn:
-        """A turn in a session, on the model asked for or else the configured one."""
+        """A turn in a session, on the model asked for, else the one that the person chose in it, else the agent's."""
         configuration, agent = self.app.configuration, agent_of(key)
         own, shared = configuration.agent(agent), configuration.config.agents.defaults
         file_chars = own.bootstrap_max_chars or shared.bootstrap_max_chars
         total_chars = own.bootstrap_total_max_chars or shared.bootstrap_total_max_chars
         timeout_s = shared.timeout_seconds if own.timeout_seconds is None else own.timeout_seconds
-        if model is None or isinstance(model, str):
-            model = await self.models.choose(model, agent)
+        entries = await self.store.entries(key)
+        chosen, fallbacks, notices = await self._answers(agent, model or setting(entries, "model") or None)
         return Turn(
             store=self.store,
             models=self.models,
             http=self.http,
-            chosen=model,
+            chosen=chosen,
             toolbox=toolbox,
             key=key,
             workspace=self.workspace(key),
@@ -65,7 +68,30 @@ class Room(msgspec.Struct, frozen=True):
             limits=Limits(file_chars, total_chars),
             max_steps=own.max_steps or shared.max_steps,
             timeout_s=timeout_s,
+            thinking=setting(entries, "thinking") or None,
+            fallbacks=fallbacks,
+            compaction=shared.compaction.over(own.compaction),
+            notices=notices,
         )
+
+    async def _answers(
+        self, agent: str, wish: "str | Chosen | None"
+    ) -> "tuple[Chosen, tuple[str, ...], tuple[str, ...]]":
+        """Who answers, who is asked after that, and why it is not the first one. Who is wished for stands alone."""
+        if wish is not None:
+            return await self.models.choose(wish, agent) if isinstance(wish, str) else wish, (), ()
+        _, *fallbacks = self.models.configured(agent) or ("",)
+        notices: list[str] = []
+        while True:
+            try:
+                chosen = await self.models.choose(wish, agent)
+            except GarraError as error:
+                if not fallbacks or not moves_on(error):
+                    raise
+                wish = fallbacks.pop(0)
+                notices.append(f"{error}\nAsking {wish} instead.")
+            else:
+                return chosen, tuple(fallbacks), tuple(notices)
 
 
 @asynccontextmanager

@@ -11,12 +11,12 @@ from msgspec import field
 from garra.config.schema_compaction import AgentCompaction, CompactionSettings
 from garra.config.schema_models import AuthSection, ModelsSection
 from garra.config.schema_tools import AgentToolsSection, ToolsSection
-from garra.config.section import Bag, NotNegative, Positive, Section, Thinking, names
+from garra.config.section import Bag, NotNegative, Positive, Section, ShowReasoning, Thinking, names
 
 _AGENT = (
     "agentRuntime contextInjection contextLimits contextPruning cwd embeddedAgent experimental "
     "fastModeDefault heartbeat humanDelay imageModel mediaModels memory memorySearch modelPolicy pdfModel "
-    "reasoningDefault runRetries sandbox skills startupContext subagents toolProgressDetail utilityModel "
+    "runRetries sandbox skills startupContext subagents toolProgressDetail utilityModel "
     "verboseDefault voiceModel decisionModel"
 )
 
@@ -50,7 +50,7 @@ class AgentDefaults(Section, frozen=True):
         "pdfMaxMb pdfMaxPages promptOverlays repoRoot silentReply skipOptionalBootstrapFiles timeFormat "
         "typingIntervalSeconds typingMode userTimezone videoGenerationModel embeddedPi"
     )
-    later: ClassVar[frozenset[str]] = names("skipBootstrap thinkingDefault")
+    later: ClassVar[frozenset[str]] = names("skipBootstrap")
 
     model: str | ModelChoice | None = None
     models: dict[str, ModelSettings] = field(default_factory=dict)
@@ -61,8 +61,10 @@ class AgentDefaults(Section, frozen=True):
     bootstrap_total_max_chars: Positive = 60_000
     context_tokens: Positive | None = None
     thinking_default: Thinking | None = None
+    reasoning_default: ShowReasoning | None = None
     timeout_seconds: NotNegative = 172_800
     max_steps: Positive = 50
+    warmup: bool = False
     compaction: CompactionSettings = CompactionSettings()
 
 
@@ -72,7 +74,7 @@ class AgentEntry(Section, frozen=True):
     unused: ClassVar[frozenset[str]] = names(
         f"{_AGENT} agentDir groupChat identity runtime skillsLimits tts embeddedPi description"
     )
-    later: ClassVar[frozenset[str]] = names("skipBootstrap thinkingDefault")
+    later: ClassVar[frozenset[str]] = names("skipBootstrap")
 
     default: bool = False
     name: str | None = None
@@ -85,6 +87,7 @@ class AgentEntry(Section, frozen=True):
     bootstrap_total_max_chars: Positive | None = None
     context_tokens: Positive | None = None
     thinking_default: Thinking | None = None
+    reasoning_default: ShowReasoning | None = None
     timeout_seconds: NotNegative | None = None
     max_steps: Positive | None = None
     compaction: AgentCompaction = AgentCompaction()

@@ -11,10 +11,16 @@ if TYPE_CHECKING:
 
 async def run(chat: "Chat", argument: str) -> None:
     """Show the models, or switch to one for this conversation."""
+    if argument.lower() == "default":
+        await chat.choose_for_good("")
+        chosen = await chat.choose()
+        chat.say(f"From here on the configured model: {chosen.ref}{window_in_words(chosen.window)}")
+        return
     if argument:
         chosen = await chat.choose(argument)
-        chat.model = f"{chosen.ref}@{chosen.profile}" if chosen.profile else str(chosen.ref)
-        chat.say(f"From here on: {chat.model}{window_in_words(chosen.window)}")
+        name = f"{chosen.ref}@{chosen.profile}" if chosen.profile else str(chosen.ref)
+        await chat.choose_for_good(name)
+        chat.say(f"From here on in this conversation: {name}{window_in_words(chosen.window)}")
         return
     current = await _current(chat)
     for provider in chat.room.models.providers():
@@ -23,7 +29,7 @@ async def run(chat: "Chat", argument: str) -> None:
             chat.say(f"{'*' if str(entry.ref) == current else ' '} {entry.ref}{window_in_words(entry.window)}")
         if view.error:
             chat.say(f"  {view.error}")
-    chat.say("Switch with: /model provider/id")
+    chat.say("Switch with: /model provider/id; /model default goes back to the configured one")
 
 
 async def _current(chat: "Chat") -> str | None:

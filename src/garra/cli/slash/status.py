@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 async def run(chat: "Chat", argument: str) -> None:
     """Say which model answers, and how full the conversation is."""
+    from garra.agent.context import cuts, prefix_share
+    from garra.agent.turn import stored_prefix
+
     chosen = await chat.choose()
     able = await chat.room.models.capabilities(chosen)
     entries = await chat.room.store.entries(chat.key)
@@ -23,4 +26,10 @@ async def run(chat: "Chat", argument: str) -> None:
         share = f" ({100 * used / chosen.window:.0f}% of the window)" if chosen.window else ""
         cached = f", {usage.cached_tokens:,} of them cached" if usage.cached_tokens is not None else ""
         chat.say(f"tokens    {used:,}{share}; the last prompt had {usage.prompt_tokens:,}{cached}")
+    if told := prefix_share(entries):
+        of = f"{told.cached_tokens:,} of {told.prompt_tokens:,} prompt tokens since the first request"
+        chat.say(f"cache     {100 * told.share:.1f}% came from the server's prefix cache ({of})")
+    if prefix := stored_prefix(entries, able):
+        for cut in cuts(prefix):
+            chat.say(f"cut       {cut}; the whole file did not fit the prompt")
     chat.say(f"folder    {chat.room.workspace(chat.key)}")

@@ -28,6 +28,7 @@ COMMANDS = {
     "/new": Slash("start a new conversation; the old one is kept", "new", also=("/reset",)),
     "/model": Slash("show the models, or switch: /model provider/id", "model", "REF", ("/models",)),
     "/status": Slash("model, window, and how full this conversation is", "status"),
+    "/context": Slash("where the tokens of this conversation go", "context"),
     "/stop": Slash("stop the background jobs (Ctrl-C stops a reply)", "stop"),
     "/sessions": Slash("list the conversations, or go to one: /sessions NAME", "sessions", "NAME"),
     "/exit": Slash("leave", "exit", also=("/quit",)),

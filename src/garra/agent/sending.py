@@ -1,0 +1,45 @@
+"""The request of the next step: the session's fixed prefix, its history, and the room that is left for a reply.
+
+Built from what is stored and from nothing else, so that the request of one step is the beginning of the next one's.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from garra.agent.budget import estimate_tokens, reply_limit, used_tokens
+from garra.agent.calls.described import as_text, constraint
+from garra.agent.record import Record
+from garra.agent.turn import Turn, is_described
+from garra.models.catalogue import Capabilities
+from garra.sessions.entries import Entry, Head
+from garra.sessions.transcript import history
+from garra.wire.messages import Message, System
+from garra.wire.request import ChatRequest
+
+
+def messages_of(prefix: Head, entries: Sequence[Entry]) -> list[Message]:
+    """What is sent: the same values, and so the same bytes, each time."""
+    messages: list[Message] = [System(prefix.system), *history(entries)]
+    return as_text(messages) if is_described(prefix) else messages
+
+
+async def next_request(turn: Turn, record: Record, capabilities: Capabilities) -> ChatRequest:
+    """The request for the next reply. Raises `ContextOverflow` where no useful reply has room."""
+    prefix, chosen = record.prefix(capabilities), turn.chosen
+    messages = messages_of(prefix, record.entries)
+    limit = await reply_limit(
+        used_tokens(record.entries, prefix, str(chosen.ref)),
+        chosen.window,
+        chosen.max_tokens,
+        lambda: turn.models.count_tokens(chosen, messages, prefix.tools),
+        fixed=estimate_tokens(messages[:1], prefix.tools),
+    )
+    params = chosen.params | _constraint(turn, prefix, capabilities)
+    return ChatRequest(chosen.ref.id, tuple(messages), tools=prefix.tools, max_tokens=limit, params=params)
+
+
+def _constraint(turn: Turn, prefix: Head, capabilities: Capabilities) -> dict[str, Any]:
+    """What holds a call to its schema, where the tools are described and the server can be held to anything."""
+    if not is_described(prefix) or not capabilities.structured:
+        return {}
+    return constraint([*turn.toolbox.specs(), *turn.toolbox.others()])
