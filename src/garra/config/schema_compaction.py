@@ -1,6 +1,6 @@
 """The `compaction` sections: when older turns of a conversation become a summary, and how."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -9,8 +9,9 @@ from garra.config.section import NotNegative, Positive, Section, Thinking, names
 
 _UNUSED = names("provider midTurnPrecheck maxActiveTranscriptBytes postIndexSync postCompactionSections memoryFlush")
 
-Turns = Annotated[int, Meta(ge=0, le=12)]
-Retries = Annotated[int, Meta(ge=0, le=3)]
+Level: TypeAlias = Literal[Thinking, "inherit"]
+Turns: TypeAlias = Annotated[int, Meta(ge=0, le=12)]
+Retries: TypeAlias = Annotated[int, Meta(ge=0, le=3)]
 
 
 class QualityGuard(Section, frozen=True):
@@ -32,7 +33,7 @@ class CompactionSettings(Section, frozen=True):
     identifier_policy: Literal["strict", "off"] = "strict"
     quality_guard: QualityGuard = QualityGuard()
     model: str | None = None
-    thinking_level: Thinking | Literal["inherit"] = "inherit"
+    thinking_level: Level = "inherit"
     timeout_seconds: Positive = 180
     notify_user: bool = False
 
@@ -54,6 +55,6 @@ class AgentCompaction(Section, frozen=True):
     identifier_policy: Literal["strict", "off"] | None = None
     quality_guard: QualityGuard | None = None
     model: str | None = None
-    thinking_level: Thinking | Literal["inherit"] | None = None
+    thinking_level: Level | None = None
     timeout_seconds: Positive | None = None
     notify_user: bool | None = None
