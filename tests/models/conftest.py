@@ -34,7 +34,10 @@ def configure(home: Path) -> Configure:
 
 
 class Served:
-    """A server on the loopback address. `answers` maps "METHOD /path" to a status and a body, and may be changed."""
+    """A server on the loopback address. `answers` maps "METHOD /path" to a status and a body, and may be changed.
+
+    A body that can be called is given the request, and answers with a status and a body.
+    """
 
     def __init__(self, answers: dict[str, tuple[int, Any]]) -> None:
         self.answers = answers
@@ -52,6 +55,8 @@ class Served:
     async def handle(self, request: Received, out: ServerConnection) -> None:
         self.requests.append(request)
         status, body = self.answers.get(f"{request.method} {request.path}", (404, {"detail": "Not Found"}))
+        if callable(body):
+            status, body = body(request)
         data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         out.begin(status, {"content-type": "application/json"}, length=len(data))
         out.send(data)

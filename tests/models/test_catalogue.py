@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from garra.models.catalogue import Catalogue, Listing, Served
+from garra.models.cache import Catalogue
+from garra.models.catalogue import Listing, Served
 
 URL = "http://127.0.0.1:8000/v1"
 LISTING = Listing(1.0, (Served("m", 8192),))

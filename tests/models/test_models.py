@@ -322,7 +322,7 @@ async def test_an_empty_answer_clears_the_list(configure: Configure, open_models
         assert (await models.view("vllm")).entries == ()
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"version": 99}', '{"version": 1, "listings": {"vllm x": 3}}'])
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"version": 99}', '{"version": 2, "listings": {"vllm x": 3}}'])
 async def test_a_damaged_cache_is_ignored_and_replaced(
     configure: Configure, open_models: Any, serve: Any, damage: str
 ) -> None:
@@ -334,7 +334,7 @@ async def test_a_damaged_cache_is_ignored_and_replaced(
         view = await (await open_models(configuration)).view("vllm")
 
         assert len(view.entries) == 2
-        assert json.loads(configuration.paths.catalogue_file.read_text())["version"] == 1
+        assert json.loads(configuration.paths.catalogue_file.read_text())["version"] == 2
 
 
 async def test_a_cache_that_cannot_be_written_is_done_without(

@@ -1,119 +1,167 @@
 """What a model can do on its server, found out by trying once, with requests of a few tokens.
 
-Three things are tried, one after the other: whether there is a /tokenize route, whether `tools` are taken, whether
-`structured_outputs` binds the answer. A server that cannot be asked at all is an error, not an answer. Nothing is kept.
+What a turn needs is tried before the first one: whether the server counts tokens, whether it takes `tools` and shows
+them to the model, whether replies can be bound to a schema. What only a person wants to know is tried when it is asked
+for (`try_rest`). A server that cannot be asked at all is an error, not an answer. Nothing is kept.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine
 from typing import Any, Literal, TypeAlias
 
-from garra.errors import RequestRefused, ServerBusy, ServerFailed, ServerSilent, StreamBroken
-from garra.models.catalogue import Capabilities, Chosen
-from garra.models.discovery import root_url
-from garra.wire.body import decode, message_to_wire, tools_to_wire
-from garra.wire.http import Http, HttpResponse
-from garra.wire.messages import Message, ToolSpec, User
-from garra.wire.status import error_of
+import msgspec
 
-COUNT_TIMEOUT_S = 10.0
-CHOICES = ("yes", "no")
-_QUESTION: Message = User("Say hello in one word.")
-_TOOL = ToolSpec("hello", "Says hello.", {"type": "object", "properties": {}})
-_ANSWER_TOKENS, _THOUGHT_TOKENS = 8, 512
-_NO_THINKING = {"enable_thinking": False}
+from garra.errors import RequestRefused, ServerBusy, ServerFailed, ServerSilent, StreamBroken
+from garra.models.catalogue import Capabilities, Chosen, StructuredForm
+from garra.models.counting import count
+from garra.models.facts import max_num_seqs
+from garra.models.trying import (
+    QUESTION,
+    SYSTEM,
+    TOOL,
+    Seen,
+    ask,
+    one_token,
+    try_form,
+    try_structured,
+    try_tag,
+    try_tools,
+)
+from garra.wire.http import Http
+from garra.wire.messages import Message
 
 ToolsWord: TypeAlias = Literal["native", "refused", "unknown"]
 
+NO_PLACE = "the model's chat template has no place for tools"
+NOT_TOLD = "the server takes `tools`, but does not tell how long a prompt is, and so not whether the model sees them"
 
-async def try_out(http: Http, chosen: Chosen, version: str) -> Capabilities:
-    """Find out what the model can do. Raises what keeps the server from being asked: no connection, key or model."""
-    tokenize = await _try_tokenize(http, chosen)
-    tools, reason = await _try_tools(http, chosen)
-    structured = await _try_structured(http, chosen)
-    return Capabilities(tools, structured, tokenize, reason, version)
+
+async def try_out(http: Http, chosen: Chosen, version: str, prefix_caching: bool | None = None) -> Capabilities:
+    """Find out what a turn needs. Raises what keeps the server from being asked: no connection, key or model."""
+    counts, tools, (form, plain), slots = await _together(
+        _try_tokenize(http, chosen),
+        try_tools(http, chosen),
+        _find_form(http, chosen),
+        max_num_seqs(http, chosen.endpoint),
+    )
+    if plain.error is not None and not isinstance(plain.error, ServerSilent):
+        plain = await ask(http, chosen, one_token(chosen))  # it may be the binding that was refused
+    word, reason, shown = await _judge(http, chosen, tools, plain, counts)
+    structured = form == "structured_outputs"
+    return Capabilities(
+        tools=word,
+        structured=structured,
+        tokenize=counts,
+        reason=reason,
+        version=version,
+        parser=True if tools.error is None else False if word == "refused" else None,
+        template_has_tools=shown,
+        structured_form=form,
+        structural_tag=await try_structural_tag(http, chosen) if structured and word == "refused" else None,
+        reasoning_field=tools.reasoning_field or plain.reasoning_field,
+        prefix_caching=prefix_caching,
+        max_num_seqs=slots,
+    )
+
+
+async def _together(*tries: Coroutine[Any, Any, Any]) -> list[Any]:
+    """All at once; where one raises, the others are given up."""
+    tasks = [asyncio.create_task(each) for each in tries]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _try_tokenize(http: Http, chosen: Chosen) -> bool:
     try:
-        return await count(http, chosen, [_QUESTION], ()) is not None
+        return await count(http, chosen, [QUESTION], ()) is not None
     except (ServerSilent, StreamBroken):
         return False
 
 
-async def _try_tools(http: Http, chosen: Chosen) -> tuple[ToolsWord, str]:
-    """Whether a request with a tool is taken; when it is not, whether the same one without it is."""
-    limit = {chosen.endpoint.max_tokens_field: 1}
+async def _find_form(http: Http, chosen: Chosen) -> tuple[StructuredForm, Seen]:
+    """The field that binds an answer, vLLM's own first; and what was seen of the request with that."""
     try:
-        await _chat(http, chosen, limit | {"tools": tools_to_wire([_TOOL]), "tool_choice": "auto"})
-    except RequestRefused as refused:
-        reason = str(refused)
-    except (ServerBusy, ServerFailed) as failed:
-        return "unknown", str(failed)
-    else:
-        return "native", ""
+        bound, seen = await try_structured(http, chosen)
+    except ServerSilent:
+        return "", Seen(error=ServerSilent("The server was silent."))
+    if bound:
+        return "structured_outputs", seen
+    forms: tuple[StructuredForm, ...] = ("response_format", "guided_json")
+    if isinstance(seen.error, ServerBusy):
+        return "", seen
     try:
-        await _chat(http, chosen, limit)
-    except (RequestRefused, ServerBusy, ServerFailed) as failed:
-        return "unknown", str(failed)
-    return "refused", reason
+        fits = await _together(*(try_form(http, chosen, form) for form in forms))
+    except ServerSilent:
+        return "", seen
+    return next((form for form, fit in zip(forms, fits, strict=True) if fit), ""), seen
 
 
-async def _try_structured(http: Http, chosen: Chosen) -> bool:
-    """Whether the answer is one of the choices that it was bound to. A model that thinks first is given room for it."""
-    bound: dict[str, Any] = {"structured_outputs": {"choice": list(CHOICES)}, "temperature": 0}
-    try:
-        for limit_tokens in (_ANSWER_TOKENS, _THOUGHT_TOKENS):
-            message = await _chat(http, chosen, bound | {chosen.endpoint.max_tokens_field: limit_tokens})
-            content = message.get("content")
-            if content or not (message.get("reasoning") or message.get("reasoning_content")):
-                return isinstance(content, str) and content.strip() in CHOICES
-    except (RequestRefused, ServerBusy, ServerFailed, ServerSilent):
+async def _judge(
+    http: Http, chosen: Chosen, tools: Seen, plain: Seen, counts: bool
+) -> tuple[ToolsWord, str, bool | None]:
+    """What a request with tools comes to, why, and whether the model sees them. `plain` is the one without."""
+    if isinstance(tools.error, RequestRefused | ServerFailed) and plain.error is None:
+        return "refused", str(tools.error), None
+    if tools.error is not None:
+        return "unknown", str(tools.error), None
+    shown = await _are_shown(http, chosen, tools, plain, counts)
+    if shown is None:
+        return "unknown", NOT_TOLD, None
+    if shown:
+        return "native", "", True
+    return "refused", f"{NO_PLACE}: it makes {tools.prompt_tokens} tokens with and without them", False
+
+
+async def _are_shown(http: Http, chosen: Chosen, tools: Seen, plain: Seen, counts: bool) -> bool | None:
+    """Whether the prompt grows by the tools. Some templates put them beside a system message only, as turns have."""
+    grows = _grows(tools.prompt_tokens, plain.prompt_tokens)
+    if grows is None and counts:  # counted alike says nothing here: an older route passes over the tools
+        return _grows(*await _counted(http, chosen, QUESTION)) or None
+    if grows is False and counts:
+        return bool(_grows(*await _counted(http, chosen, SYSTEM, QUESTION)))
+    if grows is False:
+        again, without = await _together(
+            try_tools(http, chosen, SYSTEM, QUESTION), ask(http, chosen, one_token(chosen), SYSTEM, QUESTION)
+        )
+        return bool(_grows(again.prompt_tokens, without.prompt_tokens))
+    return grows
+
+
+async def _counted(http: Http, chosen: Chosen, *messages: Message) -> tuple[int | None, int | None]:
+    """The tokens of a prompt as the server counts them, with a tool and without."""
+    longer, shorter = await _together(count(http, chosen, messages, [TOOL]), count(http, chosen, messages, ()))
+    return longer, shorter
+
+
+def _grows(longer: int | None, shorter: int | None) -> bool | None:
+    """None where it is not told, or where the counts make no sense, as those of the uncached part alone."""
+    return None if not longer or not shorter or longer < shorter else longer > shorter
+
+
+async def try_structural_tag(http: Http, chosen: Chosen) -> bool | None:
+    """Whether text can be held to a schema between tags. A server that takes nonsense for one does not look at it."""
+    taken, nonsense = await _together(try_tag(http, chosen), try_tag(http, chosen, nonsense=True))
+    if isinstance(taken.error, RequestRefused):
         return False
-    return False
+    return True if taken.error is None and isinstance(nonsense.error, RequestRefused) else None
 
 
-async def _chat(http: Http, chosen: Chosen, fields: dict[str, Any]) -> dict[str, Any]:
-    """One small request, not streamed; the message that is answered, empty where there is none."""
-    kwargs = _NO_THINKING | (chosen.params.get("chat_template_kwargs") or {})
-    body = {"model": chosen.ref.id, "messages": [message_to_wire(_QUESTION)], "chat_template_kwargs": kwargs} | fields
-    patience_s = chosen.endpoint.timeouts.first_event_s  # as long as a reply may be waited for
-    response = await _post(http, chosen, chosen.endpoint.url("chat/completions"), body, patience_s)
-    if response.status != 200:
-        raise error_of(response, chosen.endpoint, model=chosen.ref.id)
-    answer = _json(response)
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    message = first.get("message") if isinstance(first, dict) else None
-    return message if isinstance(message, dict) else {}
+async def try_rest(http: Http, chosen: Chosen, found: Capabilities) -> Capabilities:
+    """Find out what no turn needs: images, structural tags, and what the usage of a streamed reply says."""
+    from garra.models.trying_more import try_images, try_stream
 
-
-async def count(http: Http, chosen: Chosen, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int | None:
-    """How many tokens the prompt has, as the server counts them; None where it does not."""
-    body: dict[str, Any] = {"model": chosen.ref.id, "messages": [message_to_wire(message) for message in messages]}
-    body["add_generation_prompt"] = True
-    if tools:
-        body["tools"] = tools_to_wire(tools)
-    if kwargs := chosen.params.get("chat_template_kwargs"):
-        body["chat_template_kwargs"] = kwargs
-    response = await _post(http, chosen, f"{root_url(chosen.endpoint)}/tokenize", body, COUNT_TIMEOUT_S)
-    answer = _json(response) if response.status == 200 else None
-    tokens = answer.get("count") if isinstance(answer, dict) else None
-    return tokens if type(tokens) is int else None
-
-
-async def _post(http: Http, chosen: Chosen, url: str, body: dict[str, Any], timeout_s: float) -> HttpResponse:
-    """One POST, bounded in time as a whole: an answer that drips is none."""
-    headers = chosen.endpoint.request_headers() | {"accept": "application/json"}
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await http.request("POST", url, headers=headers, json=body, timeout_s=timeout_s)
-    except TimeoutError:
-        raise ServerSilent(f"{url} did not answer in full within {timeout_s:g} s. Check the server's log.") from None
-
-
-def _json(response: HttpResponse) -> Any:
-    try:
-        return decode(response.body)
-    except ValueError:
-        return None
+    images, stream, tag = await _together(
+        try_images(http, chosen), try_stream(http, chosen), try_structural_tag(http, chosen)
+    )
+    return msgspec.structs.replace(
+        found,
+        images=images,
+        stream_usage=stream.usage_told,
+        cached_tokens=stream.cached_told,
+        reasoning_field=stream.reasoning_field or found.reasoning_field,
+        structural_tag=tag,
+    )

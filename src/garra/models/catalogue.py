@@ -1,31 +1,69 @@
-"""What is known of the models: the values that the other rooms see, and the file that remembers servers' answers.
+"""What is known of the models, as values: what a server lists, what a model can do, which one was chosen.
 
-The file is a cache: one that is damaged, or of another version, is ignored and replaced, and one that cannot be written
-is done without. It holds no keys. What a server said is kept under its base URL, so that no other server inherits it.
+Asks nobody and keeps nothing: the file that remembers these is in `cache`.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from garra.config.paths import locked_folder, private_folder, write_private
-from garra.errors import ConfigError, GarraError
+from garra.errors import GarraError
 from garra.models.refs import ModelRef
 from garra.models.thinking import Thinking
 from garra.wire.request import Endpoint
 
 Source: TypeAlias = Literal["config", "server", "both", "cache"]
+StructuredForm: TypeAlias = Literal["", "structured_outputs", "response_format", "guided_json"]
+"""The request field that binds a reply to a schema: vLLM's own, the one of all others, and that of old vLLM."""
+Rung: TypeAlias = Literal["native", "described, held to schemas", "described, read from the text"]
 
 STALE_AFTER_S = 600.0
-_VERSION = 1
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a model on its server can do, found by asking and by trying once. None: not tried, or the server does not
+    tell.
+
+    `tools` is what a request may do: "refused" says that none may be sent, and `reason` why. `structured`: the
+    `structured_outputs` of vLLM bind; `structured_form` names the field that does, where another one has to be used.
+    """
+
+    tools: Literal["native", "refused", "unknown"]
+    structured: bool
+    tokenize: bool
+    reason: str = ""
+    version: str = ""
+    parser: bool | None = None
+    """Whether a request with `tools` is accepted."""
+    template_has_tools: bool | None = None
+    """Whether the prompt grows by the tools: where it does not, the model never sees them."""
+    structured_form: StructuredForm = ""
+    structural_tag: bool | None = None
+    images: bool | None = None
+    reasoning_field: str = ""
+    """The field that the model's thinking came under; empty where none was seen."""
+    stream_usage: bool | None = None
+    cached_tokens: bool | None = None
+    """Whether the usage says how much of the prompt was in the prefix cache."""
+    prefix_caching: bool | None = None
+    max_num_seqs: int | None = None
+
+    @property
+    def holds_calls(self) -> bool:
+        """Whether a call that is written into the text can be held to its schema."""
+        return self.structured and self.structural_tag is not False
+
+    @property
+    def rung(self) -> Rung:
+        """How tools are called."""
+        if self.tools != "refused":
+            return "native"
+        return "described, held to schemas" if self.holds_calls else "described, read from the text"
 
 
 class ModelEntry(msgspec.Struct, frozen=True):
     """One model that can be chosen. `window` and `max_tokens` are None where nobody said. `served_window` is the
-    server's own word, also where the configuration pins another."""
+    server's own word, also where the configuration pins another; `able` what was found out before, if ever."""
 
     ref: ModelRef
     name: str
@@ -35,6 +73,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
     input: tuple[str, ...]
     source: Source
     served_window: int | None = None
+    able: Capabilities | None = None
 
 
 class ProviderView(msgspec.Struct, frozen=True):
@@ -78,29 +117,27 @@ class Chosen(msgspec.Struct, frozen=True):
     replicas: tuple[str, ...] = ()
 
 
-class Capabilities(msgspec.Struct, frozen=True):
-    """What a model on its server can do, found by trying once. `reason` says what a refusal was about."""
-
-    tools: Literal["native", "refused", "unknown"]
-    structured: bool
-    tokenize: bool
-    reason: str = ""
-    version: str = ""
-
-
 class Served(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One model as its server lists it."""
+    """One model as its server lists it. `root` is where its weights are from, which another name may hide."""
 
     id: str
     window: int | None = None
+    root: str = ""
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """What one server answered, and when (epoch seconds)."""
+    """What one server answered, and when (epoch seconds).
+
+    `started` is when the server's process began, as it tells itself: another number is another process, maybe with
+    other flags. `doubted`: the server failed since, and is to be asked again before what it can do is believed.
+    """
 
     asked_at: float
     models: tuple[Served, ...]
     server_version: str | None = None
+    started: float | None = None
+    prefix_caching: bool | None = None
+    doubted: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -121,51 +158,3 @@ class Tried(msgspec.Struct, frozen=True):
     identity: str
     tried_at: float
     found: Capabilities
-
-
-class _File(msgspec.Struct):
-    version: int = _VERSION
-    listings: dict[str, Listing] = {}
-    tried: dict[str, Tried] = {}
-
-
-class Catalogue:
-    """The cache file. It is read anew each time, since other processes write it too."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def listing(self, provider: str, base_url: str) -> Listing | None:
-        """What the server there last listed to this provider's key."""
-        return self._read().listings.get(_place(provider, base_url))
-
-    def keep_listing(self, provider: str, base_url: str, listing: Listing) -> None:
-        """Remember what a server listed, in the place of what it listed before."""
-        self._change(lambda file: file.listings.update({_place(provider, base_url): listing}))
-
-    def tried(self, ref: ModelRef, identity: str) -> Tried | None:
-        """What was found out about a model on exactly this server."""
-        found = self._read().tried.get(str(ref))
-        return found if found is not None and found.identity == identity else None
-
-    def keep_tried(self, ref: ModelRef, tried: Tried) -> None:
-        """Remember what was found out."""
-        self._change(lambda file: file.tried.update({str(ref): tried}))
-
-    def _read(self) -> _File:
-        try:
-            file = msgspec.json.decode(self._path.read_bytes(), type=_File)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return _File()
-        return file if file.version == _VERSION else _File()
-
-    def _change(self, change: Callable[[_File], None]) -> None:
-        """Change the file as it is now, so that what another process wrote meanwhile is kept."""
-        with suppress(ConfigError, OSError), locked_folder(private_folder(self._path.parent)):
-            file = self._read()
-            change(file)
-            write_private(self._path, msgspec.json.encode(file))
-
-
-def _place(provider: str, base_url: str) -> str:
-    return f"{provider} {base_url}"

@@ -1,4 +1,4 @@
-"""Ask a server what it serves: `GET /models` turned into rows, and `GET /version` beside it.
+"""Ask a server what it serves: `GET /models` turned into rows, with `GET /version` and `GET /metrics` beside it.
 
 Nothing is guessed: a row that names no window has none. A failure is a typed error that names the URL; whoever asked
 decides what it means.
@@ -10,15 +10,16 @@ from typing import Any
 
 import msgspec
 
-from garra.errors import GarraError, ModelError, ServerSilent, StreamBroken
-from garra.models.catalogue import Catalogue, Listing, Served
+from garra.errors import GarraError, ModelError, StreamBroken
+from garra.models.cache import Catalogue
+from garra.models.catalogue import Listing, Served
+from garra.models.facts import Process, get, get_json, process_of, root_url, stable_created
 from garra.wire.body import decode
-from garra.wire.http import Http, HttpResponse
+from garra.wire.http import Http
 from garra.wire.request import Endpoint
 from garra.wire.status import error_of
 
 ASK_TIMEOUT_S, VERSION_TIMEOUT_S = 5.0, 2.0
-ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 # vLLM's own name first; then what other servers call the window that they serve, and at last the one trained for.
 _WINDOW_NAMES = ("max_model_len", "context_length", "context_window", "context_size")
 _WINDOW_NAMES_IN_META = ("n_ctx", "n_ctx_train")
@@ -60,50 +61,58 @@ class Servers:
             self._catalogue.keep_listing(*place, listing)
             return Answer(listing)
 
+    async def listing_of_any(self, endpoint: Endpoint, replicas: tuple[str, ...], *, refresh: bool = False) -> Answer:
+        """What the server lists, or the first of its replicas that can be asked; else why it could not be itself."""
+        places = [msgspec.structs.replace(endpoint, base_url=url) for url in replicas] or [endpoint]
+        now = time.time()
+        for place in () if refresh else places:
+            known = self.last(place)
+            if known is not None and known.is_fresh(now):
+                return Answer(known)
+        answers = []
+        for place in places:
+            answers.append(await self.listing(place, refresh=refresh))
+            if answers[-1].error is None:
+                return answers[-1]
+        return answers[0]
+
     def last(self, endpoint: Endpoint) -> Listing | None:
         """What the server listed last, however long ago."""
         return self._catalogue.listing(endpoint.provider, endpoint.base_url)
 
-
-def root_url(endpoint: Endpoint) -> str:
-    """The server's root, where /version and /tokenize are: beside /v1."""
-    return endpoint.base_url.removesuffix("/v1")
+    def doubt(self, endpoint: Endpoint) -> None:
+        """The server failed: it may be another process when it answers again."""
+        known = self.last(endpoint)
+        if known is not None and not known.doubted:
+            doubted = msgspec.structs.replace(known, doubted=True)
+            self._catalogue.keep_listing(endpoint.provider, endpoint.base_url, doubted)
 
 
 async def ask(http: Http, endpoint: Endpoint) -> Listing:
-    """What the server lists now, and its version where it tells."""
+    """What the server lists now, and beside it its version and its process, where it tells."""
     asked_at = time.time()
     version = asyncio.create_task(server_version(http, endpoint))
+    process = asyncio.create_task(process_of(http, endpoint))
     try:
         url = endpoint.url("models")
-        response = await _get(http, endpoint, url)
+        response = await get(http, endpoint, url, ASK_TIMEOUT_S)
         if response.status != 200:
             raise error_of(response, endpoint, url=url)
-        return Listing(asked_at, read_rows(response.body, url), await version)
+        rows, seen = read_rows(response.body, url), await process
+        if seen.started is None:
+            seen = Process(stable_created(response), seen.prefix_caching)
+        return Listing(asked_at, rows, await version, seen.started, seen.prefix_caching)
     finally:
         version.cancel()
-        await asyncio.wait([version])
+        process.cancel()
+        await asyncio.wait([version, process])
 
 
 async def server_version(http: Http, endpoint: Endpoint) -> str | None:
     """What GET /version says; None where there is no such route."""
-    try:
-        response = await _get(http, endpoint, f"{root_url(endpoint)}/version", VERSION_TIMEOUT_S)
-        answer = decode(response.body) if response.status == 200 else None
-    except (ModelError, ValueError):
-        return None
+    answer = await get_json(http, endpoint, f"{root_url(endpoint)}/version", VERSION_TIMEOUT_S)
     found = answer.get("version") if isinstance(answer, dict) else None
     return found if isinstance(found, str) else None
-
-
-async def _get(http: Http, endpoint: Endpoint, url: str, limit_s: float = ASK_TIMEOUT_S) -> HttpResponse:
-    """One small GET, bounded in time as a whole."""
-    headers = endpoint.request_headers() | {"accept": "application/json"}
-    try:
-        async with asyncio.timeout(limit_s):
-            return await http.request("GET", url, headers=headers, timeout_s=limit_s, limit_bytes=ANSWER_LIMIT_BYTES)
-    except TimeoutError:
-        raise ServerSilent(f"{url} did not answer in full within {limit_s:g} s. Check with: curl {url}") from None
 
 
 def read_rows(body: bytes, url: str) -> tuple[Served, ...]:
@@ -118,11 +127,17 @@ def read_rows(body: bytes, url: str) -> tuple[Served, ...]:
     if not isinstance(data, list):
         raise StreamBroken(f"{url} answered without a list of models (`data`). Is it a model server? Try: curl {url}")
     rows = {row["id"]: row for row in reversed(data) if _is_row(row)}
-    return tuple(Served(model_id, _window(row, rows)) for model_id, row in reversed(rows.items()))
+    return tuple(Served(model_id, _window(row, rows), _root(row)) for model_id, row in reversed(rows.items()))
 
 
 def _is_row(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("id"), str) and bool(row["id"].strip())
+
+
+def _root(row: dict[str, Any]) -> str:
+    """Where the weights are from, where that is another name than the model's."""
+    root = row.get("root")
+    return root if isinstance(root, str) and root != row["id"] else ""
 
 
 def _window(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> int | None:

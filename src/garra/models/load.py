@@ -8,7 +8,7 @@ import asyncio
 import msgspec
 
 from garra.errors import ModelError
-from garra.models.discovery import root_url
+from garra.models.facts import root_url
 from garra.wire.http import Http
 from garra.wire.request import Endpoint
 

@@ -7,6 +7,7 @@ now counts at once and a refusal blocks nothing afterwards; it keeps nothing els
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,21 +21,23 @@ from garra.errors import (
     ModelNotFound,
     ModelUnreachable,
     RequestRefused,
+    ServerFailed,
     ServerSilent,
+    StreamBroken,
 )
 from garra.models import choice
-from garra.models.capabilities import count, try_out
-from garra.models.catalogue import STALE_AFTER_S, Capabilities, Catalogue, Chosen, ProviderView, Tried
+from garra.models.cache import Catalogue
+from garra.models.catalogue import STALE_AFTER_S, Capabilities, Chosen, ProviderView
+from garra.models.counting import count
 from garra.models.discovery import Answer, Servers
 from garra.models.explain import explain_error, explain_overflow, not_served
+from garra.models.findings import Findings
 from garra.models.profiles import Profiles, load_profiles
 from garra.models.providers import Access, find_access, provider_ids, shown_base_url
 from garra.models.refs import ModelRef, match_id, parse_ref, resolve_ref, split_profile
 from garra.models.unknown import nothing_served, unknown_ref
 from garra.wire.http import Http
 from garra.wire.messages import Message, ToolSpec
-
-REFUSAL_HOLDS_S = 60.0
 
 
 class Models:
@@ -44,6 +47,7 @@ class Models:
         self._configuration, self._http = configuration, http
         self._catalogue = Catalogue(configuration.paths.catalogue_file)
         self._servers = Servers(http, self._catalogue)
+        self._findings = Findings(http, self._catalogue, self._servers)
         self._uncounted: dict[str, float] = {}
 
     def providers(self) -> tuple[str, ...]:
@@ -58,7 +62,7 @@ class Models:
             return ProviderView(provider, shown_base_url(provider, self._configuration), None, (), error=error)
         answer = Answer(None)
         if refresh or access.discovers or any(row.context_window is None for row in access.settings.models):
-            answer = await self._servers.listing(access.endpoint, refresh=refresh)
+            answer = await self._servers.listing_of_any(access.endpoint, access.replicas, refresh=refresh)
         return self._seen(access, answer)
 
     async def views(self, refresh: bool = False) -> tuple[ProviderView, ...]:
@@ -135,9 +139,10 @@ class Models:
         if row is not None and row.context_window is not None:
             return choice.make_chosen(ref, access, Answer(None), self._configuration, agent)
         endpoint = choice.model_endpoint(ref, access, self._configuration)
-        answer = await self._servers.listing(endpoint)
+        replicas = choice.replicas_of(ref, access)
+        answer = await self._servers.listing_of_any(endpoint, replicas)
         if answer.error is None and ref.id not in (*answer.ids, *access.row_ids):
-            answer = await self._servers.listing(endpoint, refresh=True)
+            answer = await self._servers.listing_of_any(endpoint, replicas, refresh=True)
         if answer.error is not None and _fatal(answer.error, access):
             raise self._explained(answer.error, access, ref)
         ref = ModelRef(ref.provider, match_id(ref.id, (*access.row_ids, *answer.ids)) or ref.id)
@@ -161,26 +166,21 @@ class Models:
 
     async def capabilities(self, chosen: Chosen) -> Capabilities:
         """What the model can do, as it was found out on this server, or by trying now."""
-        answer = await self._servers.listing(chosen.endpoint)
-        if isinstance(answer.error, ModelUnreachable | ServerSilent | AuthRejected):
-            raise await self.explain(answer.error, chosen)
-        known = self._catalogue.tried(chosen.ref, _identity(chosen, answer))
-        if known is not None and _holds(known):
-            return _as_configured(known.found, chosen)
-        return await self._try_out(chosen, answer)
-
-    async def probe(self, chosen: Chosen) -> Capabilities:
-        """Find out anew what the model can do, and remember it."""
-        return await self._try_out(chosen, await self._servers.listing(chosen.endpoint, refresh=True))
-
-    async def _try_out(self, chosen: Chosen, answer: Answer) -> Capabilities:
         try:
-            found = await try_out(self._http, chosen, _version(answer))
+            return await self._findings.of(chosen)
         except ModelError as error:
             raise await self.explain(error, chosen) from None
-        if found.tools != "unknown":
-            self._catalogue.keep_tried(chosen.ref, Tried(_identity(chosen, answer), time.time(), found))
-        return _as_configured(found, chosen)
+
+    async def probe(self, chosen: Chosen, *, whole: bool = False) -> Capabilities:
+        """Find out anew what the model can do, and remember it; with `whole`, also what no turn needs to know."""
+        try:
+            return await self._findings.anew(chosen, whole=whole)
+        except ModelError as error:
+            raise await self.explain(error, chosen) from None
+
+    async def learn(self, chosen: Chosen, **changes: Any) -> None:
+        """Remember what a real request showed: fields of `Capabilities` and their values. Asks no server."""
+        self._findings.learn(chosen, changes)
 
     async def count_tokens(
         self, chosen: Chosen, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
@@ -202,6 +202,8 @@ class Models:
 
         A refusal asks the server what it serves: it may be another one than when it was asked last.
         """
+        if isinstance(error, ModelUnreachable | ServerSilent | ServerFailed | StreamBroken):
+            self._servers.doubt(chosen.endpoint)
         if isinstance(error, ModelNotFound | ContextOverflow | RequestRefused):
             listing = (await self._servers.listing(chosen.endpoint, refresh=True)).listing
         else:
@@ -229,7 +231,9 @@ class Models:
             id=access.provider,
             base_url=access.endpoint.base_url,
             key_source=source,
-            entries=tuple(choice.make_entry(ref, access, answer) for ref in refs),
+            entries=self._findings.shown_in(
+                tuple(choice.make_entry(ref, access, answer) for ref in refs), access, answer
+            ),
             asked_at=listing.asked_at if listing else None,
             error=error,
             stale=listing is not None and answer.error is not None,
@@ -241,24 +245,3 @@ class Models:
 def _fatal(error: GarraError, access: Access) -> bool:
     """Whether there is no use in going on. A server that is listed need not have a /models route."""
     return not access.explicit or isinstance(error, ModelUnreachable | ServerSilent)
-
-
-def _version(answer: Answer) -> str:
-    return (answer.listing.server_version if answer.listing else None) or ""
-
-
-def _identity(chosen: Chosen, answer: Answer) -> str:
-    return f"{_version(answer)} {chosen.endpoint.base_url} {chosen.ref.id}"
-
-
-def _as_configured(found: Capabilities, chosen: Chosen) -> Capabilities:
-    """What was found, but for tools where the configuration says that the model takes none."""
-    if not chosen.no_tools:
-        return found
-    return msgspec.structs.replace(found, tools="refused", reason="the configuration says so: compat.supportsTools")
-
-
-def _holds(known: Tried) -> bool:
-    """Whether what was found still counts: a refusal is tried again after a while, since a restart may lift it."""
-    able = known.found.tools == "native" and known.found.structured
-    return able or 0 <= time.time() - known.tried_at < REFUSAL_HOLDS_S

@@ -16,6 +16,9 @@ from garra.testing.script import Answer, Failure, HangUp, Raw, Silence, Step, an
 
 _OPEN_ROUTES = ("/health", "/version", "/tokenize")
 _CREATED = 1767225600
+_NO_TAG = "Invalid structured_outputs structural_tag specification. (parameter=structured_outputs)"
+_TRIED = b'"Say hello in one word. '
+_IMAGE_TOKENS = 64
 _NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 
 
@@ -23,8 +26,10 @@ class ScriptedModel:
     """A model server with its answers written beforehand: one step for each chat request, in order.
 
     After the last step it says the last text again, or "ok". `requests` holds everything that came, `chats` the chat
-    requests alone. Requests that only try the server out take no step: one for a single token gets a word, one bound to
-    a choice gets its first. With `takes_tools` false it refuses `tools` as vLLM does without its tool flags.
+    requests alone. Requests that only try the server out take no step: one for a single token, or with the question
+    that is asked to try things, gets a word, one bound to a choice gets its first. With `takes_tools` false it refuses
+    `tools` as vLLM does without its tool flags; with `shows_tools` false it takes them, but its template has no place
+    for them; with `sees_images` false it refuses images as a text model does.
     """
 
     def __init__(
@@ -35,13 +40,16 @@ class ScriptedModel:
         max_model_len: int = 8192,
         api_key: str | None = None,
         takes_tools: bool = True,
+        shows_tools: bool = True,
+        sees_images: bool = True,
         port: int = 0,
     ) -> None:
         self._script = list(script)
         self._played = 0
         self._last_text = next(filter(None, map(text_of, reversed(self._script))), "ok")
         self.model, self.max_model_len, self.api_key = model, max_model_len, api_key
-        self.takes_tools, self.port = takes_tools, port
+        self.takes_tools, self.shows_tools, self.sees_images = takes_tools, shows_tools, sees_images
+        self.port = port
         self.requests: list[Received] = []
         self.connected = 0
         self._connections: set[ServerConnection] = set()
@@ -127,7 +135,7 @@ class ScriptedModel:
         return {"object": "list", "data": [row]}
 
     def _tokenize(self, request: Received, out: ServerConnection) -> None:
-        count = len(words(request.raw.decode("utf-8", "replace")))
+        count = self._prompt_tokens(request.body)
         tokens = list(range(count))
         _send(out, 200, {"count": count, "max_model_len": self.max_model_len, "tokens": tokens, "token_strs": None})
 
@@ -138,8 +146,8 @@ class ScriptedModel:
         if body.get("model") not in (None, self.model):
             text = f"The model `{body['model']}` does not exist. Valid aliases: {self.model}."
             return _send(out, 404, _error(404, "NotFoundError", text, "model"))
-        if body.get("tools") and not self.takes_tools:
-            return _send(out, 400, _error(400, "BadRequestError", _NO_TOOLS, None))
+        if refusal := self._refusal(body):
+            return _send(out, 400, _error(400, "BadRequestError", refusal, None))
         match _tried_out(body) or self._next_step():
             case Silence():
                 await asyncio.Event().wait()
@@ -153,12 +161,29 @@ class ScriptedModel:
                 await self._answer(answer_of(step), body, request, out)
         return None
 
+    def _refusal(self, body: dict[str, Any]) -> str:
+        """What speaks against a request, in vLLM's words; empty where nothing does."""
+        if body.get("tools") and not self.takes_tools:
+            return _NO_TOOLS
+        if _images(body) and not self.sees_images:
+            return f"{self.model} is not a multimodal model"
+        return "" if _is_tag(body.get("structured_outputs")) else _NO_TAG
+
+    def _prompt_tokens(self, body: Any) -> int:
+        """Words of the messages, of the tools where the template shows them, and a few for an image."""
+        if not isinstance(body, dict):
+            return 0
+        tools = (body.get("tools") or []) if self.shows_tools else []
+        seen = body.get("messages") or body.get("prompt") or ""
+        texts = (msgspec.json.encode(each).decode() for each in (seen, *tools))
+        return sum(len(words(text)) for text in texts) + _IMAGE_TOKENS * _images(body)
+
     def _next_step(self) -> Step:
         self._played += 1
         return self._script[self._played - 1] if self._played <= len(self._script) else self._last_text
 
     async def _answer(self, answer: Answer, body: dict[str, Any], request: Received, out: ServerConnection) -> None:
-        prompt_tokens = len(words(request.raw.decode("utf-8", "replace")))
+        prompt_tokens = self._prompt_tokens(body)
         if not body.get("stream"):
             return _send(out, 200, whole(answer, model=self.model, prompt_tokens=prompt_tokens))
         out.begin(200, {"content-type": "text/event-stream; charset=utf-8"})
@@ -210,9 +235,19 @@ def _tried_out(body: dict[str, Any]) -> Step | None:
     choices = (body.get("structured_outputs") or {}).get("choice")
     if choices:
         return str(choices[0])
-    return (
-        Answer(("ok",), finish="length") if 1 in (body.get("max_tokens"), body.get("max_completion_tokens")) else None
-    )
+    if 1 in (body.get("max_tokens"), body.get("max_completion_tokens")):
+        return Answer(("ok",), finish="length")
+    return "Hello!" if _TRIED in msgspec.json.encode(body.get("messages")) else None
+
+
+def _images(body: dict[str, Any]) -> int:
+    return msgspec.json.encode(body.get("messages")).count(b'"image_url":{')
+
+
+def _is_tag(structured: Any) -> bool:
+    """Whether a structural tag, where there is one, has a format that there is."""
+    tag = structured.get("structural_tag") if isinstance(structured, dict) else None
+    return tag is None or '"triggered_tags"' in str(tag)
 
 
 def _error(code: int, kind: str, message: str, param: str | None) -> dict[str, Any]:
