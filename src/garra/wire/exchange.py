@@ -31,7 +31,7 @@ class Deserted(Exception):
 
 
 class HeadTooLong(Exception):
-    """The status line and headers never end."""
+    """The status line and headers never end, or what stands around the body: trailers, the extensions of chunks."""
 
 
 class Exchange:
@@ -45,7 +45,7 @@ class Exchange:
         self._flow, self._paused = flow, False
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
-        self._size = self._head_size = 0
+        self._size = self._idle_size = 0
         self._until_eof = False
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -57,14 +57,14 @@ class Exchange:
             self.reusable = False  # more than one response for one request: nobody knows whose the rest is
             return
         self.fresh = False
-        self._head_size += 0 if self.headed else len(data)
+        self._idle_size += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self.done:
                 self.fail(exc)
             self.reusable = False
-        if not self.headed and self._head_size > HEAD_LIMIT_BYTES:
+        if self._idle_size > HEAD_LIMIT_BYTES and not self.done:
             self.fail(HeadTooLong())
 
     def end(self, exc: BaseException | None = None) -> None:
@@ -87,7 +87,7 @@ class Exchange:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        if not self.done:
+        if not self.headed:  # after the body there are trailers, which may not pass for headers
             self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
@@ -104,6 +104,7 @@ class Exchange:
         if self.done or not data:
             return
         self._body.append(data)
+        self._idle_size = 0
         self._size += len(data)
         if self._size > BUFFER_LIMIT_BYTES and not self._paused:
             self._paused = True

@@ -42,7 +42,8 @@ class StreamResponse:
         self.status = exchange.status
         self.headers: Mapping[str, str] = exchange.headers
         self.url = patience.target.shown
-        self._exchange, self._patience, self._timeouts, self._first_by = exchange, patience, timeouts, first_by
+        self.first_by, self.gap_s = first_by, timeouts.gap_s
+        self._exchange, self._patience = exchange, patience
 
     @property
     def packed(self) -> str:
@@ -57,10 +58,10 @@ class StreamResponse:
                 f"{self.url} answered with a body packed as {self.packed!r}, although none such was asked for. "
                 "Turn compression off in the proxy or gateway before the server."
             )
-        left_s = self._first_by - asyncio.get_running_loop().time()
+        left_s = self.first_by - asyncio.get_running_loop().time()
         while chunk := await self._read(max(left_s, 0.001)):
             yield chunk
-            left_s = self._timeouts.gap_s
+            left_s = self.gap_s
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body; StreamBroken when it is longer than `limit_bytes`."""
@@ -76,9 +77,11 @@ class StreamResponse:
 
     async def settle(self) -> None:
         """Give the end of the body a moment to arrive, so that the connection can be used again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_LIMIT_S
         try:
-            while not self._exchange.done:
-                await self._exchange.read(DRAIN_LIMIT_S)
+            while not self._exchange.done and (left_s := until - loop.time()) > 0:
+                await self._exchange.read(left_s)
         except CROSSING:
             return
 

@@ -8,14 +8,15 @@ content, since a server that says so itself has not been cut off. An end without
 answer.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
-from garra.errors import ModelError, StreamBroken
+from garra.errors import ModelError, ServerSilent, StreamBroken
 from garra.wire.body import decode
 from garra.wire.chunks import ChunkReader
-from garra.wire.events import Event, Finish
+from garra.wire.events import CallDelta, Event, Finish, ReasoningDelta, TextDelta
 from garra.wire.http import HttpResponse, StreamResponse
 from garra.wire.request import Endpoint
 from garra.wire.secrets import redact, secrets_of
@@ -23,6 +24,7 @@ from garra.wire.sse import BOM, SseReader
 from garra.wire.status import error_of, read_body
 
 REPLY_LIMIT_BYTES = 16 * 1024 * 1024
+AFTER_FINISH_S = 10.0
 _QUOTE_CHARS = 120
 _DONE = b"[DONE]"
 
@@ -34,6 +36,8 @@ class ReplyReader:
         self._response, self._endpoint, self._model = response, endpoint, model
         self._chunks = ChunkReader()
         self._done = False
+        self._event_by = response.first_by
+        self._said_chars = 0
 
     async def events(self) -> AsyncGenerator[Event]:
         """The events of the reply; `Finish` last."""
@@ -51,27 +55,66 @@ class ReplyReader:
 
     async def _streamed(self, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
         reader = SseReader(self._response.url)
-        piece = first
+        piece, failure = first, None
         try:
             while piece and not self._done:
+                heard = False
                 for data in reader.feed(piece):
+                    heard = True
                     for event in self._read(data):
                         yield event
-                if not self._done:
-                    piece = await anext(pieces, b"")
+                self._keep_time(heard)
+                piece = b"" if self._done else await self._next(pieces)
+        except ModelError as error:
+            failure = error
+        for event in self._rest(reader, failure):
+            yield event
+        if failure is not None and not self._chunks.finish:
+            raise failure
+
+    async def _next(self, pieces: AsyncIterator[bytes]) -> bytes:
+        """The next bytes. Once the reply is complete only its usage may be missing, and is not waited for as long."""
+        if not self._chunks.finish:
+            return await anext(pieces, b"")
+        try:
+            async with asyncio.timeout(AFTER_FINISH_S):
+                return await anext(pieces, b"")
+        except TimeoutError:
+            return b""
+
+    def _keep_time(self, heard: bool) -> None:
+        """A server that sends, but no event, is as silent as one that sends nothing."""
+        now = asyncio.get_running_loop().time()
+        if heard and not self._chunks.finish:
+            self._event_by = now + self._response.gap_s
+        elif now >= self._event_by and not self._done:
+            raise ServerSilent(
+                f"{self._response.url} keeps the connection busy but says nothing: no event of a reply came for longer "
+                "than is allowed. The model may be overloaded; look at the server's log, or allow more with "
+                "timeoutSeconds."
+            )
+
+    def _rest(self, reader: SseReader, failure: ModelError | None) -> Iterator[Event]:
+        """The last lines, when no more will come. After a failure they may be cut, and then say nothing."""
+        try:
             for data in reader.finish():
-                for event in self._read(data):
-                    yield event
+                yield from self._read(data)
         except ModelError:
-            if not self._chunks.finish:
+            if failure is None and not self._chunks.finish:
                 raise
 
     def _read(self, data: bytes) -> Iterator[Event]:
         """The events of one server-sent event."""
-        if self._done or data.strip() == _DONE:
-            self._done = True
+        if self._done or not (words := data.strip()) or words == _DONE:
+            self._done = self._done or bool(words)
             return
-        yield from self._chunks.read(self._checked(data))
+        for event in self._chunks.read(self._checked(data)):
+            self._said_chars += _size(event)
+            if self._said_chars > REPLY_LIMIT_BYTES:
+                raise StreamBroken(
+                    f"{self._response.url} sent a reply of more than {REPLY_LIMIT_BYTES} characters, and no end of it."
+                )
+            yield event
 
     async def _whole(self, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
         body, size = [first], len(first)
@@ -103,6 +146,8 @@ class ReplyReader:
         """The error that a server reports inside a reply; its code is an HTTP status on vLLM."""
         inner = chunk.get("error")
         code = (inner if isinstance(inner, dict) else chunk).get("code")
+        if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+            code = int(code)
         status = code if type(code) is int and 400 <= code < 600 else 500
         answer = HttpResponse(status, self._response.headers, data)
         return error_of(answer, self._endpoint, url=self._response.url, model=self._model, inside=True)
@@ -130,6 +175,16 @@ class ReplyReader:
     def _quote(self, data: bytes) -> str:
         text = redact(data[: _QUOTE_CHARS * 8].decode("utf-8", "replace"), secrets_of(self._endpoint))
         return repr(text[:_QUOTE_CHARS] + ("…" if len(text) > _QUOTE_CHARS else ""))
+
+
+def _size(event: Event) -> int:
+    match event:
+        case TextDelta(text) | ReasoningDelta(text):
+            return len(text)
+        case CallDelta():
+            return len(event.arguments)
+        case _:
+            return 0
 
 
 async def _first_words(pieces: AsyncIterator[bytes]) -> bytes:

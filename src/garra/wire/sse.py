@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from garra.errors import StreamBroken
 
 LIMIT_BYTES = 8 * 1024 * 1024
+LINE_BYTES = 64
+"""What keeping a line takes besides its text: an event of very many short lines is large too."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -63,10 +65,9 @@ class SseReader:
             self._started, line = True, line.removeprefix(BOM)
         if not line:
             return self._take_event()
-        if line.startswith(b"data:"):
+        if line.startswith(b"data:") or line == b"data":
+            self._size += LINE_BYTES if self._data else 0
             self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-        elif line == b"data":
-            self._data.append(b"")
         else:
             self._size -= len(line)
         return b""

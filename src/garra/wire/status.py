@@ -206,7 +206,7 @@ def _location(headers: Mapping[str, str]) -> str:
         return ""
     host = parts.netloc.rpartition("@")[2]
     place = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
-    return f" to {place}" if place.isprintable() and place else ""
+    return f" to {place[:QUOTE_CHARS]}" if place.isprintable() and place else ""
 
 
 def _shown(endpoint: Endpoint) -> str:
