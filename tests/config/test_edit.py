@@ -56,12 +56,12 @@ def test_an_edit_may_mend_a_file_that_is_not_valid(paths: Paths) -> None:
 
 
 def test_setting_what_is_set_changes_no_byte_and_makes_no_backup(paths: Paths) -> None:
-    text = "{ agents: { defaults: { maxSteps: 0x09, params: {a: [1, 'b']} } } } // odd but mine"
+    text = "{ agents: { defaults: { maxSteps: 0x09, params: {extra_body: {a: [1, 'b']}} } } } // odd but mine"
     paths.config_file.write_text(text)
     paths.config_file.chmod(0o640)
 
     assert not set_key(paths, "agents.defaults.maxSteps", 9)
-    assert not set_key(paths, "agents.defaults.params", {"a": [1, "b"]})
+    assert not set_key(paths, "agents.defaults.params", {"extra_body": {"a": [1, "b"]}})
 
     assert paths.config_file.read_text() == text
     assert not paths.config_file.with_name("garra.json.bak").exists()

@@ -109,11 +109,11 @@ def test_a_provider_or_row_that_speaks_another_api_is_left_out_with_a_warning(lo
 
 def test_variables_come_from_the_process_then_the_dotenv_file_then_the_configuration(load: Load, paths: Paths) -> None:
     (paths.home / ".env").write_text("A=dotenv\nB=dotenv\n")
-    text = "{env: {vars: {A: 'file', B: 'file', C: '${A}!'}}, agents: {defaults: {params: {v: '${A} ${B} ${C}'}}}}"
+    text = "{env: {vars: {A: 'file', B: 'file', C: '${A}!'}}, agents: {defaults: {params: {user: '${A} ${B} ${C}'}}}}"
 
     configuration = load(text, {"A": "process"})
 
-    assert configuration.config.agents.defaults.params == {"v": "process dotenv process!"}
+    assert configuration.config.agents.defaults.params == {"user": "process dotenv process!"}
     assert configuration.env["C"] == "process!"
     assert configuration.missing == ()
 

@@ -71,9 +71,7 @@ def test_the_newer_file_is_read_as_it_is_with_what_it_includes(home: Path) -> No
     assert config.agents.defaults.compaction.mode == "safeguard"
     assert (config.session.dm_scope, config.session.reset.at_hour) == ("per-peer", 5)
     assert configuration.warnings == (
-        "openclaw.json has 8 keys that are not used yet: env.shellEnv, agents.ownership, "
-        "agents.defaults.modelPolicy, agents.defaults.thinkingDefault, "
-        "models.providers.vllm.models[0].compat.thinkingFormat, "
+        "openclaw.json has 6 keys that are not used yet: env.shellEnv, agents.ownership, agents.defaults.modelPolicy, "
         "models.providers.vllm.models[0].compat.supportsStore, session, plugins",
     )
 

@@ -1,9 +1,11 @@
 """What a schema cannot say: keys that exclude each other, addresses, and providers that cannot be spoken to."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from garra.config.check import Checker
 from garra.config.keypath import KeyPath, format_path
+from garra.config.parameters import parameter_faults
 
 SPOKEN_API = "openai-completions"
 
@@ -14,6 +16,7 @@ def apply_rules(data: dict[str, Any], checker: Checker) -> None:
     agents = data.get("agents", {})
     for name, entry in _objects(agents.get("entries") if isinstance(agents, dict) else None):
         _policy(entry.get("tools"), ("agents", "entries", name, "tools"), checker)
+    _parameters(data, checker)
     for name, provider in _objects(_providers(data)):
         _address(provider, "baseUrl", ("models", "providers", name), checker)
         urls = provider.get("baseUrls")
@@ -23,6 +26,46 @@ def apply_rules(data: dict[str, Any], checker: Checker) -> None:
         for at, row in enumerate(rows if isinstance(rows, list) else []):
             if isinstance(row, dict):
                 _address(row, "baseUrl", ("models", "providers", name, "models", at), checker)
+
+
+def _parameters(data: dict[str, Any], checker: Checker) -> None:
+    """Every `params` bag that can concern a model of ours; those of other providers' models are theirs."""
+    bare = _takes_bare_schemas(data)
+    for path, params in _bags(data):
+        for fault in parameter_faults(params, path, bare_schema=bare):
+            if not any(key[: len(fault.path)] == fault.path for key in checker.unresolved):
+                checker.fault(fault.path, fault.message)
+
+
+def _bags(data: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    agents = data.get("agents")
+    agents = agents if isinstance(agents, dict) else {}
+    owners: list[tuple[KeyPath, Any]] = [(("agents", "defaults"), agents.get("defaults"))]
+    owners += [(("agents", "entries", name), entry) for name, entry in _objects(agents.get("entries"))]
+    spoken = {name.lower() for name, _ in _objects(_providers(data))} | {"vllm"}
+    for path, owner in list(owners):
+        for ref, settings in _objects(owner.get("models") if isinstance(owner, dict) else None):
+            if ref.partition("/")[0].lower() in spoken:
+                owners.append(((*path, "models", ref), settings))
+    for path, row in _providers_and_rows(data):
+        owners.append((path, row))
+    for path, owner in owners:
+        if isinstance(owner, dict) and isinstance(owner.get("params"), dict):
+            yield (*path, "params"), owner["params"]
+
+
+def _providers_and_rows(data: dict[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
+    for name, provider in _objects(_providers(data)):
+        path: KeyPath = ("models", "providers", name)
+        yield path, provider
+        rows = provider.get("models")
+        yield from (((*path, "models", at), row) for at, row in enumerate(rows if isinstance(rows, list) else []))
+
+
+def _takes_bare_schemas(data: dict[str, Any]) -> bool:
+    """Whether there is a model that does; which one a bag is for is known when it is chosen, and checked again then."""
+    flags = [row.get("compat") for _, row in _providers_and_rows(data) if isinstance(row, dict)]
+    return any(isinstance(flag, dict) and flag.get("supportsJsonSchemaResponseFormat") is True for flag in flags)
 
 
 def leave_out_unspoken(data: dict[str, Any]) -> list[str]:

@@ -28,13 +28,6 @@ class Compat(Section, frozen=True):
         "openRouterRouting vercelGatewayRouting zaiToolStream cacheControlFormat sendSessionAffinityHeaders "
         "sendSessionIdHeader supportsEagerToolInputStreaming supportsLongCacheRetention"
     )
-    later: ClassVar[frozenset[str]] = names(
-        "supportsDeveloperRole supportsReasoningEffort supportsTemperature supportsUsageInStreaming supportsTools "
-        "supportsStrictMode supportsJsonSchemaResponseFormat requiresStringContent strictMessageKeys "
-        "supportedReasoningEfforts reasoningEffortMap thinkingFormat requiresToolResultName "
-        "requiresAssistantAfterToolResult requiresThinkingAsText requiresReasoningContentOnAssistantMessages "
-        "unsupportedToolSchemaKeywords"
-    )
 
     supports_developer_role: bool | None = None
     supports_reasoning_effort: bool | None = None
@@ -62,7 +55,6 @@ class ModelRow(Section, frozen=True):
     """One model of a provider, as the person describes it. What is None is asked from the server."""
 
     unused: ClassVar[frozenset[str]] = names("agentRuntime metadataSource mediaInput")
-    later: ClassVar[frozenset[str]] = names("thinkingLevelMap")
 
     id: Annotated[str, Meta(min_length=1)]
     name: str = ""

@@ -44,6 +44,8 @@ Secret: TypeAlias = str | SecretRef
 Bag: TypeAlias = dict[str, Any]
 Thinking: TypeAlias = Literal["off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"]
 
+ShowReasoning: TypeAlias = Literal["off", "on", "stream"]
+
 
 def names(text: str) -> frozenset[str]:
     """The words of a text, as a set of key names."""

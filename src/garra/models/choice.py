@@ -12,13 +12,14 @@ import msgspec
 from garra.config.keypath import KeyPath, format_path
 from garra.config.load import Configuration
 from garra.config.schema import ModelChoice, ModelSettings
-from garra.config.schema_models import ModelRow
+from garra.config.schema_models import Compat, ModelRow
 from garra.models.catalogue import Chosen, ModelEntry, Source
 from garra.models.discovery import Answer
 from garra.models.params import Layer, merge_params
 from garra.models.providers import Access, clean_url, read_headers
 from garra.models.refs import ModelRef
 from garra.models.thinking import asked_level, make_thinking, with_thinking
+from garra.wire.dialect import Dialect
 from garra.wire.request import Endpoint
 
 
@@ -75,7 +76,9 @@ def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Co
     """Everything that a request to this model needs."""
     entry, row = make_entry(ref, access, answer), access.row(ref.id)
     layers = _layers(ref, access, configuration, agent)
-    params = merge_params(layers)
+    compat = row.compat if row else Compat()
+    takes_schemas = compat.supports_json_schema_response_format
+    params = merge_params(layers, bare_schema=takes_schemas, temperature=compat.supports_temperature)
     asked = asked_level(configuration, agent, layers)
     chosen = Chosen(
         ref=ref,
@@ -112,7 +115,23 @@ def model_endpoint(ref: ModelRef, access: Access, configuration: Configuration) 
         endpoint = _moved(endpoint, row.base_url, path, configuration)
     headers = endpoint.headers | read_headers(row.headers, (*path, "headers"), configuration)
     field = row.compat.max_tokens_field or endpoint.max_tokens_field
-    return msgspec.structs.replace(endpoint, headers=headers, max_tokens_field=field)
+    return msgspec.structs.replace(endpoint, headers=headers, max_tokens_field=field, dialect=_dialect(row.compat))
+
+
+def _dialect(compat: Compat) -> Dialect:
+    """The row's flags as the wire's rules. What the row does not say is as most servers want it."""
+    return Dialect(
+        developer_role=bool(compat.supports_developer_role),
+        usage_in_stream=compat.supports_usage_in_streaming is not False,
+        strict_field=bool(compat.supports_strict_mode),
+        plain_text=bool(compat.requires_string_content),
+        strict_keys=bool(compat.strict_message_keys),
+        named_results=bool(compat.requires_tool_result_name),
+        reply_after_results=bool(compat.requires_assistant_after_tool_result),
+        thinking_as_text=bool(compat.requires_thinking_as_text),
+        thinking_always=bool(compat.requires_reasoning_content_on_assistant_messages),
+        dropped_keywords=compat.unsupported_tool_schema_keywords,
+    )
 
 
 def replicas_of(ref: ModelRef, access: Access) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""The sampling parameters that a person may set, under the names that they are known by, merged for the wire.
+"""The layers of `params` merged for the wire: one body, and what no request carries.
 
-Every parameter that is accepted reaches the request body; one that would not is refused by name, with the key that
-holds it and the nearest name that is known. Values are checked for their type alone: the rest is the server's business.
+Which names there are, and what they may hold, stands in `config.parameters`. Nothing is dropped in silence: what is not
+sent is refused, or listed in `unused`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,32 +9,9 @@ from typing import Any
 
 import msgspec
 
+from garra.config.keypath import format_path, parse_path
+from garra.config.parameters import NOT_FOR_THE_WIRE, SPELLINGS, is_bare_schema, parameter_faults
 from garra.errors import ConfigError
-
-# Wire name: the spellings that are accepted (the first one that is there wins), and what the value must be.
-_KNOWN: dict[str, tuple[tuple[str, ...], str]] = {
-    "temperature": (("temperature",), "a number"),
-    "top_p": (("topP", "top_p"), "a number"),
-    "top_k": (("topK", "top_k"), "a whole number"),
-    "min_p": (("minP", "min_p"), "a number"),
-    "repetition_penalty": (("repetitionPenalty", "repetition_penalty"), "a number"),
-    "frequency_penalty": (("frequencyPenalty", "frequency_penalty"), "a number"),
-    "presence_penalty": (("presencePenalty", "presence_penalty"), "a number"),
-    "seed": (("seed",), "a whole number"),
-    "stop": (("stop",), "text or a list of texts"),
-    "max_tokens": (("maxTokens", "max_completion_tokens", "max_tokens"), "a whole number"),
-    "min_tokens": (("minTokens", "min_tokens"), "a whole number"),
-    "response_format": (("responseFormat", "response_format"), "an object"),
-    "reasoning_effort": (("reasoningEffort", "reasoning_effort"), "text"),
-    "parallel_tool_calls": (("parallelToolCalls", "parallel_tool_calls"), "true or false"),
-    "chat_template_kwargs": (("chatTemplateKwargs", "chat_template_kwargs"), "an object"),
-    "extra_body": (("extraBody", "extra_body"), "an object"),
-}
-_WIRE = {spelling: wire for wire, (spellings, _) in _KNOWN.items() for spelling in spellings}
-# Known to OpenClaw, and no field of a chat-completions request there either.
-_NOT_FOR_THE_WIRE = ("cacheRetention", "cachedContent", "thinking", "transport")
-_OURS = ("messages", "model", "stream", "stream_options")
-_FORMATS = ("text", "json_object", "json_schema", "structural_tag")
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -50,85 +27,58 @@ class Params(msgspec.Struct, frozen=True):
     body: dict[str, Any]
     max_tokens: int | None = None
     unused: tuple[str, ...] = ()
-    """Paths of parameters that other programs know and that no request of ours carries."""
+    """Paths of parameters that no request of ours carries."""
     sealed: frozenset[str] = frozenset()
     """The names that stood in `extra_body`, which has the last word on them."""
 
 
-def merge_params(layers: Sequence[Layer]) -> Params:
-    """Merge the layers; in later ones a key wins, and a null takes the parameter away."""
-    issues = [issue for layer in layers for issue in _issues(layer)]
-    if issues:
-        raise ConfigError("The model's parameters cannot be used.", issues)
+def merge_params(
+    layers: Sequence[Layer], *, bare_schema: bool | None = None, temperature: bool | None = None
+) -> Params:
+    """Merge the layers; in later ones a key wins, and a null takes the parameter away.
+
+    `bare_schema` and `temperature` are what the model's row says: whether it takes a JSON schema as response format
+    (a bare one is then wrapped), and whether it takes a temperature.
+    """
+    _check(layers, bare_schema)
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= _on_the_wire(layer.params)
     body = {name: value for name, value in merged.items() if value is not None}
     limit = body.pop("max_tokens", None)
     extra = body.pop("extra_body", {})
-    body |= extra
-    unused = (f"{layer.path}.{name}" for layer in layers for name in layer.params if name in _NOT_FOR_THE_WIRE)
-    return Params(body, limit, tuple(unused), frozenset(extra))
+    if (wanted := body.get("response_format")) and is_bare_schema(wanted):
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "reply", "schema": wanted}}
+    unused = [f"{layer.path}.{name}" for layer in layers for name in layer.params if name in NOT_FOR_THE_WIRE]
+    if temperature is False:
+        body.pop("temperature", None)
+        unused += [f"{layer.path}.temperature" for layer in layers if layer.params.get("temperature") is not None]
+    return Params(body | extra, limit, tuple(unused), frozenset(extra))
+
+
+def _check(layers: Sequence[Layer], bare_schema: bool | None) -> None:
+    faults = [
+        fault
+        for layer in layers
+        for fault in parameter_faults(layer.params, parse_path(layer.path), bare_schema=bool(bare_schema))
+    ]
+    issues = [f"{format_path(fault.path)}: {fault.message}" for fault in faults]
+    if bare_schema is False:
+        issues += [
+            f"{layer.path}.{name}: the model's row says that it takes no JSON schema (supportsJsonSchemaResponseFormat)"
+            for layer in layers
+            for name in SPELLINGS["response_format"]
+            if isinstance(wanted := layer.params.get(name), Mapping) and wanted.get("type") == "json_schema"
+        ]
+    if issues:
+        raise ConfigError("The model's parameters cannot be used.", issues)
 
 
 def _on_the_wire(params: Mapping[str, Any]) -> dict[str, Any]:
     """One layer under its wire names; of several spellings the first one in the table wins."""
     found: dict[str, Any] = {}
-    for wire, (spellings, _) in _KNOWN.items():
+    for wire, spellings in SPELLINGS.items():
         given = [params[spelling] for spelling in spellings if spelling in params]
         if given:
             found[wire] = given[0]
     return found
-
-
-def _issues(layer: Layer) -> list[str]:
-    found = [_issue(layer.path, name, value) for name, value in layer.params.items()]
-    return [issue for issue in found if issue]
-
-
-def _issue(path: str, name: str, value: object) -> str | None:
-    """What is wrong with one parameter; its value is not repeated."""
-    if name in _NOT_FOR_THE_WIRE or (value is None and name in _WIRE):
-        return None
-    key = f"{path}.{name}"
-    if name not in _WIRE:
-        return f"{key}: no parameter known here{_nearest(name)}; to send it as it is, write {path}.extra_body.{name}"
-    wire = _WIRE[name]
-    kind = _KNOWN[wire][1]
-    if not _is(kind, value):
-        return f"{key}: must be {kind}"
-    return _shape_issue(key, wire, value)
-
-
-def _shape_issue(key: str, wire: str, value: Any) -> str | None:
-    """What is wrong inside a value whose type is right."""
-    if wire == "max_tokens" and value < 1:
-        return f"{key}: must be 1 or more"
-    if wire == "extra_body":
-        taken = [f"{key}.{name}: is set by Garra itself and cannot be overridden" for name in _OURS if name in value]
-        return taken[0] if taken else None
-    if wire == "response_format" and value.get("type") not in _FORMATS:
-        wrapped = '{type: "json_schema", json_schema: {name: "…", schema: {…}}}'
-        return f"{key}.type: must be one of {', '.join(_FORMATS)}; a bare schema is written {wrapped}"
-    return None
-
-
-def _is(kind: str, value: object) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    texts = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-    fits = {
-        "a number": whole or isinstance(value, float),
-        "a whole number": whole,
-        "text": isinstance(value, str),
-        "text or a list of texts": isinstance(value, str) or texts,
-        "true or false": isinstance(value, bool),
-        "an object": isinstance(value, Mapping),
-    }
-    return fits[kind]
-
-
-def _nearest(name: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, sorted(_WIRE), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from garra.wire.dialect import PLAIN, Dialect, adapted_messages, adapted_tools
 from garra.wire.messages import Assistant, Message, Part, System, Text, ToolCall, ToolResult, ToolSpec, User
 from garra.wire.request import ChatRequest
 
@@ -41,17 +42,16 @@ def tools_to_wire(specs: Sequence[ToolSpec]) -> list[dict[str, Any]]:
     ]
 
 
-def request_body(request: ChatRequest, *, max_tokens_field: str = "max_tokens") -> bytes:
+def request_body(request: ChatRequest, *, max_tokens_field: str = "max_tokens", dialect: Dialect = PLAIN) -> bytes:
     """The body of a streamed request. In `params` and `extra`, None takes a key out, anything else replaces it."""
-    body: dict[str, Any] = {
-        "model": request.model,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
+    body: dict[str, Any] = {"model": request.model, "stream": True}
+    if dialect.usage_in_stream:
+        body["stream_options"] = {"include_usage": True}
     if request.tools:
-        body["tools"] = tools_to_wire(request.tools)
+        body["tools"] = adapted_tools(tools_to_wire(request.tools), dialect)
         body["tool_choice"] = request.tool_choice
-    body["messages"] = [message_to_wire(message) for message in request.messages]
+    usual = [message_to_wire(message) for message in request.messages]
+    body["messages"] = adapted_messages(request.messages, usual, dialect)
     if request.max_tokens is not None:
         body[max_tokens_field] = request.max_tokens
     merged = body | request.params | request.extra

@@ -30,7 +30,8 @@ class ChatCompletions:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Ask, and give the reply as it comes. Closing the generator ends the request at the server at once."""
-        body = request_body(request, max_tokens_field=self._endpoint.max_tokens_field)
+        endpoint = self._endpoint
+        body = request_body(request, max_tokens_field=endpoint.max_tokens_field, dialect=endpoint.dialect)
         async with self._http.stream(
             "POST",
             self._endpoint.url("chat/completions"),

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from garra.wire.dialect import PLAIN, Dialect
 from garra.wire.http import Timeouts
 from garra.wire.messages import Message, ToolSpec
 
@@ -28,6 +29,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     timeouts: Timeouts = Timeouts()
     max_tokens_field: str = "max_tokens"
+    dialect: Dialect = PLAIN
     provider: str = "vllm"
     model_ref: str = ""
 
