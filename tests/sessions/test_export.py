@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from garra.sessions.entries import Entry, Failed, Head, Item, Said, SessionInfo, Unknown
+from garra.sessions.entries import Compacted, Entry, Failed, Head, Item, Said, SessionInfo, Unknown
 from garra.sessions.export import openclaw_lines
 from garra.sessions.readable import markdown, plain_text
 from garra.wire.events import Usage
@@ -194,3 +194,37 @@ def test_a_fence_in_a_result_does_not_end_its_block() -> None:
     text = "\n".join(markdown(INFO, entries(ToolResult("c", "read", "```\ninner\n```"))))
 
     assert "\n````\n```\ninner\n```\n````" in text
+
+
+COMPACTED = Compacted("## Goal\nRead it.", first_kept=3, tokens_before=5_120, model="vllm/m")
+
+
+def test_a_compaction_is_openclaws_event_and_points_at_what_was_kept() -> None:
+    said = (User("one"), Assistant("first"), User("two"), Assistant("second"))
+
+    *before, event = events(*said, COMPACTED)
+
+    assert (event["type"], event["summary"], event["tokensBefore"]) == ("compaction", "## Goal\nRead it.", 5_120)
+    kept = next(other for other in before if other["id"] == event["firstKeptEntryId"])
+    assert kept["message"]["content"] == [{"type": "text", "text": "two"}]
+    assert event["parentId"] == before[-1]["id"]
+
+
+def test_the_transcript_keeps_everything_and_says_where_it_was_compacted() -> None:
+    said = entries(User("one"), Assistant("first"), COMPACTED, User("two"))
+
+    for text in ("\n".join(plain_text(INFO, said)), "\n".join(markdown(INFO, said))):
+        before, found, after = text.partition("Compacted here: ")
+        assert found
+        assert "one" in before
+        assert "first" in before
+        assert "vllm/m" in after
+        assert "5,120 tokens" in after
+        assert "Read it." in after
+        assert "two" in after
+
+
+def test_a_summary_cannot_reach_the_terminal_with_control_characters() -> None:
+    said = entries(Compacted("a\x1b[31mred", first_kept=1))
+
+    assert "\x1b" not in "\n".join(plain_text(INFO, said))

@@ -36,7 +36,7 @@ from garra.sessions.lease import turn_lease
 from garra.sessions.transcript import history, mend
 from garra.wire.messages import System
 
-__all__ = ["CompactionSettings", "compact_session", "summarise"]
+__all__ = ["CompactionSettings", "can_compact", "compact_session", "summarise", "told"]
 
 NOTHING = "Nothing to compact yet."
 _AWAY = (ModelUnreachable, AuthRejected, ModelNotFound, ServerBusy)
@@ -65,6 +65,11 @@ async def summarise(
         text = summary.mechanical(cut.head, limit)
         written = Written(summary.with_list(text, summary.missing(text, summary.identifiers(cut.head))))
     return _compacted(turn, cut, written, used)
+
+
+def can_compact(turn: Turn, entries: Sequence[Entry], prefix: Head, *, used: int) -> bool:
+    """Whether there is anything to summarise: what `summarise` finds out before it asks the model."""
+    return find_cut(entries, _room(turn, entries, prefix, used)) is not None
 
 
 async def compact_session(turn: Turn, instructions: str = "") -> AsyncGenerator[TurnEvent]:
@@ -152,7 +157,7 @@ def _room(turn: Turn, entries: Sequence[Entry], prefix: Head, used: int) -> Room
     if window is not None:
         fixed = estimate_tokens([System(prefix.system)], prefix.tools)
         left = compact_at(window) - fixed - summary_limit(window)
-        most = min(window // 3, max(0, left * 2 // 3))
+        most = max(min(window // 3, left * 2 // 3), window // 8)  # the results of the last step, at least
     if window is None or used < compact_at(window):  # the person's wish, or a server that takes less than it says
         most = min(most, said // 2)
     return Room(min(settings.keep_recent_tokens, most), most, settings.recent_turns_preserve)

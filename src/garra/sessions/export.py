@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from garra.sessions.entries import Entry, Failed, Head, Said, SessionInfo, Setting, Unknown
+from garra.sessions.entries import Compacted, Entry, Failed, Head, Said, SessionInfo, Setting, Unknown
 from garra.sessions.transcript import as_sent
 from garra.wire.events import Usage
 from garra.wire.messages import Assistant, Image, Part, System, Text, ToolResult, User
@@ -26,7 +26,7 @@ def openclaw_lines(info: SessionInfo, entries: Sequence[Entry], *, folder: str) 
     model = ""
     for entry in entries:
         for suffix, event in _events(entry, model):
-            own_id = f"{entry.seq:08x}{suffix}"
+            own_id = f"{_id(entry.seq)}{suffix}"
             kind = {"type": event.pop("type"), "id": own_id, "parentId": parent, "timestamp": iso_time(entry.at)}
             yield _line(kind | event)
             parent = own_id
@@ -36,6 +36,10 @@ def openclaw_lines(info: SessionInfo, entries: Sequence[Entry], *, folder: str) 
 def iso_time(at: float) -> str:
     """Epoch seconds as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _id(seq: int) -> str:
+    return f"{seq:08x}"
 
 
 def _line(event: dict[str, Any]) -> bytes:
@@ -59,6 +63,9 @@ def _events(entry: Entry, model_before: str) -> Iterator[tuple[str, dict[str, An
             yield "", _custom("failed", {"error": error})
         case Setting(name, value):
             yield "", _custom("setting", {"name": name, "value": value})
+        case Compacted() as done:
+            kept = {"firstKeptEntryId": _id(done.first_kept), "tokensBefore": done.tokens_before}
+            yield "", {"type": "compaction", "summary": done.summary} | kept
         case Unknown(json):
             yield "", _custom("unknown", msgspec.Raw(json.encode()))
 

@@ -5,7 +5,7 @@ Markdown. Control characters, which a tool may have printed, are never passed on
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from garra.sessions.entries import Entry, Failed, Said, SessionInfo, images, written_text
+from garra.sessions.entries import Compacted, Entry, Failed, Said, SessionInfo, images, written_text
 from garra.wire.messages import Assistant, System, ToolCall, ToolResult, User
 
 LINE_CHARS = 120
@@ -28,6 +28,8 @@ def plain_text(info: SessionInfo, entries: Sequence[Entry]) -> Iterator[str]:
                 yield from ("", "System:", *_lines(text))
             case Failed(error):
                 yield from ("", *_lines(f"The turn failed: {error}"))
+            case Compacted() as done:
+                yield from ("", f"Compacted here: {_compaction(done)}", *_lines(done.summary))
 
 
 def markdown(info: SessionInfo, entries: Sequence[Entry]) -> Iterator[str]:
@@ -49,6 +51,16 @@ def markdown(info: SessionInfo, entries: Sequence[Entry]) -> Iterator[str]:
                 yield f"\n## System\n\n{text}"
             case Failed(error):
                 yield f"\n> The turn failed: {' '.join(error.split())}"
+            case Compacted() as done:
+                yield f"\n> Compacted here: {_compaction(done)}\n" + "".join(
+                    f"\n> {line}" for line in done.summary.splitlines()
+                )
+
+
+def _compaction(done: Compacted) -> str:
+    """What a compaction did, in a line. Nothing of what was said is lost: it stands above."""
+    by = f" by {one_line(done.model)}" if done.model else ", made without a model"
+    return f"from here on this summary{by} is sent, not all that was said before ({done.tokens_before:,} tokens)."
 
 
 def speaker(said: Said) -> str:
