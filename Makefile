@@ -1,14 +1,18 @@
-# make run      set everything up, start a model server and the assistant, and talk with it
-# make test     set everything up and run every test, the live ones included
-# make check    format, lint, types, imports and size limits
-# make install  the set-up alone; the command is then .venv/bin/garra
+# make run        set everything up, start a model server and the assistant, and talk with it
+# make test       set everything up and run every test, the live ones included
+# make test-vllm  run the live suite against a real vLLM, where the kit that sets one up is there
+# make check      format, lint, types, imports and size limits
+# make install    the set-up alone; the command is then .venv/bin/garra
 
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: run test check install format
+VLLM_KIT ?= ../shared/vllm
+GARRA_VLLM_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/garra/vllm
+
+.PHONY: run test test-vllm check install format
 
 run: $(STAMP)
 	@$(VENV)/bin/garra up
@@ -17,6 +21,9 @@ install: $(STAMP)
 
 test: $(DEV_STAMP)
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+test-vllm: $(DEV_STAMP)
+	@$(VENV)/bin/python -m tests.live.vllm.run --kit $(VLLM_KIT) --dir $(GARRA_VLLM_DIR) $(VLLM_ARGS)
 
 check: $(DEV_STAMP)
 	$(VENV)/bin/ruff format --check .
