@@ -43,7 +43,7 @@ _IDENTIFIER = re.compile(
     | (?<![\w/])[\w.@+-]+(?:/[\w.@+-]+)+         # a relative one
     | (?<![\w./])[\w-]{2,}\.[a-z][a-z0-9]{0,4}\b # a file
     | \b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])\w[\w-]{3,}\b
-    | \#\d+ | \b\d{4,}\b""",
+    | \#\d+ | \b\d[\d.,-]{2,}\d\b                # 12500, 2026-11-30""",
     re.VERBOSE,
 )
 _PUNCTUATION = ".,:;!?"
@@ -154,7 +154,9 @@ def mechanical(head: Sequence[Message], limit_tokens: int) -> str:
         ("The assistant's last words", shortened(said.strip(), each)),
     ]
     lead = "(Put together without the model: the middle of what was said is missing.)"
-    return "\n\n".join([lead, *(f"## {title}\n{text}" for title, text in parts if text)])
+    return shortened(
+        "\n\n".join([lead, *(f"## {title}\n{text}" for title, text in parts if text)]), limit_tokens * 3 // 2
+    )
 
 
 def _listed(texts: Sequence[str], limit_tokens: int) -> str:
