@@ -61,3 +61,10 @@ def test_what_was_explained_before_stays_as_it_is_though_time_went_by() -> None:
 
     assert explained(once, served=("a", "b")) == str(once)
     assert "it served: a." in str(once)
+
+
+def test_an_error_that_is_explained_still_says_why_the_server_was_not_reached() -> None:
+    error = explain_error(ModelUnreachable("gone", why="refused"), ENDPOINT, ref=REF, listing=None, key_source=None)
+
+    assert isinstance(error, ModelUnreachable)
+    assert error.why == "refused"

@@ -76,3 +76,31 @@ def test_what_kept_a_connection_from_opening_is_said_plainly(exc: OSError, words
     assert isinstance(error, ModelUnreachable)
     assert words in str(error)
     assert "curl https://models.example:8443/v1/models" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("exc", "why"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "unknown host"),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "untrusted"),
+        (ConnectionRefusedError(111, "Connection refused"), "refused"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] Connect call failed"), "refused"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 101] unreachable"), "no answer"),
+        (TimeoutError(), "no answer"),
+        (OSError(113, "No route to host"), "no answer"),
+        (exchange.HungUp(), "hung up"),
+    ],
+)
+def test_an_error_of_connecting_says_why_to_those_who_may_try_again(exc: Exception, why: str) -> None:
+    error = unreachable(exc, TARGET, proxy=None, limit_s=5)
+
+    assert isinstance(error, ModelUnreachable)
+    assert error.why == why
+
+
+def test_a_server_that_is_gone_or_hangs_up_before_it_answers_was_not_reached() -> None:
+    gone, hung_up = (broken(exc, TARGET, headed=False) for exc in (exchange.Deserted(), exchange.HungUp()))
+
+    assert isinstance(gone, ModelUnreachable)
+    assert isinstance(hung_up, ModelUnreachable)
+    assert (gone.why, hung_up.why) == ("refused", "hung up")

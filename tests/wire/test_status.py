@@ -153,6 +153,41 @@ def test_a_busy_server_may_say_when_to_come_back() -> None:
     assert error.retry_after_s == 7
 
 
+def test_the_wait_that_a_busy_server_asks_for_is_in_the_message() -> None:
+    assert "Try again in 7 s, as it says." in str(answered(429, "", {"retry-after": "7"}))
+    assert "Try again in a moment." in str(answered(429, ""))
+
+
+@pytest.mark.parametrize(
+    ("body", "loading"),
+    [
+        ('{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}', True),
+        ('{"error":"the model is not ready"}', True),
+        ("Service is starting up", True),
+        ('{"error":{"message":"Too many requests, the queue is full"}}', False),
+        ("", False),
+    ],
+)
+def test_a_server_that_is_still_loading_is_told_from_one_that_is_full(body: str, loading: bool) -> None:
+    error = answered(503, body)
+
+    assert isinstance(error, ServerBusy)
+    assert (error.loading, error.http_status) == (loading, 503)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(408, ServerFailed), (499, ServerFailed), (504, ServerFailed), (524, ServerFailed), (529, ServerBusy)],
+)
+def test_the_statuses_of_gateways_that_pass_by_themselves_may_be_tried_again(
+    status: int, kind: type[ServerBusy | ServerFailed]
+) -> None:
+    error = answered(status, "")
+
+    assert isinstance(error, kind)
+    assert (error.retryable, error.http_status) == (True, status)
+
+
 def test_a_busy_server_may_say_so_as_a_date() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
 
