@@ -1,46 +1,39 @@
-"""How much a model thinks before it answers: the levels, which of them a model offers, and what a level sends.
+"""How much a model thinks before it answers: the level that is wanted, and the parameters that it makes.
 
 A field is sent only where something says that the server takes it: the model row (`compat.thinkingFormat`,
-`compat.supportsReasoningEffort`, OpenClaw's names), or the model's id together with somebody's wish. The ids are those
-whose switch is documented for vLLM (docs.vllm.ai, features/reasoning_outputs; for gpt-oss, Gemma 4 and Kimi K2.5 their
-recipes). A wrong guess does no harm there: a template ignores a `chat_template_kwargs` key that it does not know. For
-such a model nothing is sent until somebody asks, since its own default may be the better one; a row's format sends its
-default.
+`compat.supportsReasoningEffort`, OpenClaw's names), or the model's id together with somebody's wish. Where only the id
+tells, nothing is sent until somebody asks, since the model's own default may be the better one; a row's format sends
+its default. What the formats are is in `thinking_formats`.
 
 What a person wrote into `params` wins over everything here. No server is asked, and nothing is stored.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from garra.config.schema_models import Compat, ModelRow
+from garra.config.schema_models import ModelRow
 from garra.errors import UsageFault
+from garra.models.thinking_formats import (
+    BINARY,
+    LEVELS,
+    TEMPLATE,
+    always_thinks,
+    efforts_of,
+    fields_for,
+    format_of,
+    levels_for,
+    nearest,
+    opens_tag,
+    own_default,
+    takes_efforts,
+)
 
 if TYPE_CHECKING:
     from garra.config.load import Configuration
     from garra.models.catalogue import Chosen
     from garra.models.params import Layer
-
-LEVELS = ("off", "minimal", "low", "medium", "adaptive", "high", "xhigh", "max", "ultra")
-_USUAL = ("off", "minimal", "low", "medium", "high")
-_BINARY = ("off", "low")
-_NO_EFFORT = ("qwen", "qwen-chat-template", "nemotron-3", "enable_thinking", "thinking")
-_TEMPLATE = "chat_template_kwargs"
-
-_KNOWN = (
-    (r"nemotron-?3", "nemotron-3"),
-    (r"gpt-?oss", "gpt-oss"),
-    (r"qwen-?3(?!.*(instruct|coder|thinking|embed|rerank|guard))|glm-?(4\.[5-9]|[5-9])|gemma-?4", "enable_thinking"),
-    (r"deepseek-?v3\.[12]|granite-?3\.[23]|holo-?2|kimi-?k2\.5", "thinking"),
-)
-"""What switches the models of an id: a key of `chat_template_kwargs`, or an effort for gpt-oss."""
-
-_OPEN_ALWAYS = re.compile(r"deepseek-?r1|qwq|qwen-?3.*thinking|minimax-?m2", re.IGNORECASE)
-_OPEN_WHEN_ON = re.compile(r"deepseek-?v3\.[12]|qwen-?3\.[5-9]|nemotron-?3|glm-?(4\.7|5)", re.IGNORECASE)
-"""Models whose template opens `<think>` in the prompt, so that the reply holds the end tag alone."""
 
 
 class Thinking(msgspec.Struct, frozen=True):
@@ -48,7 +41,8 @@ class Thinking(msgspec.Struct, frozen=True):
 
     `level` is the one that `params` are for, empty where the server's own default holds; `default` the one without a
     wish. `efforts` renames levels. `own` are the person's parameters, those in `sealed` from `extra_body`. `opens`: the
-    template opens the tag in the prompt. `always`: the model thinks, and nothing switches that.
+    template opens the tag in the prompt. `always`: the model thinks, and nothing switches that; `never`: its row says
+    that it does not.
     """
 
     format: str = ""
@@ -61,6 +55,7 @@ class Thinking(msgspec.Struct, frozen=True):
     sealed: frozenset[str] = frozenset()
     opens: bool = False
     always: bool = False
+    never: bool = False
     model: str = ""
 
 
@@ -68,26 +63,21 @@ def make_thinking(
     model_id: str, row: ModelRow | None, asked: str | None, own: Mapping[str, Any], sealed: frozenset[str]
 ) -> Thinking:
     """What is known of a model's thinking. `asked`: the level that the configuration wants, None where it says none."""
-    always = _OPEN_ALWAYS.search(model_id) is not None
+    always = always_thinks(model_id)
     unknown = Thinking(own=own, sealed=sealed, opens=always, always=always, model=model_id)
     if row is not None and row.reasoning is False:
-        return msgspec.structs.replace(unknown, opens=False, always=False)
-    form = _format(model_id, row)
+        return msgspec.structs.replace(unknown, opens=False, always=False, never=True)
+    form = format_of(model_id, row)
     if not form:
         return unknown
-    compat = row.compat if row else Compat()
-    efforts, supported = _efforts(row), compat.supported_reasoning_efforts
-    takes = compat.supports_reasoning_effort
-    if takes is None:
-        takes = form in ("openrouter", "deepseek", "gpt-oss") or bool(supported)
-    levels = _levels(form, takes, efforts, supported)
+    levels = levels_for(form, row)
     return msgspec.structs.replace(
         unknown,
         format=form,
         levels=levels,
-        default=_nearest(levels, asked or _own_default(form, row)),
-        efforts=_with_off(efforts, supported),
-        has_efforts=takes,
+        default=nearest(levels, asked or own_default(form, row)),
+        efforts=efforts_of(row),
+        has_efforts=takes_efforts(form, row),
     )
 
 
@@ -115,9 +105,9 @@ def asked_level(configuration: "Configuration", agent: str, layers: Sequence["La
 def with_thinking(chosen: "Chosen", level: str | None) -> "Chosen":
     """The same model, with the parameters for this level; None, or one that nobody knows, stands for the default."""
     thinking = chosen.thinking
-    wanted = _nearest(thinking.levels, level) if level in LEVELS else thinking.default
-    params = _merged(_fields(thinking, wanted) if wanted else {}, thinking)
-    opens = thinking.always or (_on(wanted) and _OPEN_WHEN_ON.search(thinking.model) is not None)
+    wanted = nearest(thinking.levels, level) if level in LEVELS else thinking.default
+    params = _merged(_fields(thinking, wanted), thinking)
+    opens = not thinking.never and opens_tag(thinking.model, wanted)
     thinking = msgspec.structs.replace(thinking, level=wanted, opens=opens)
     return msgspec.structs.replace(chosen, params=params, thinking=thinking)
 
@@ -129,18 +119,18 @@ def levels_of(chosen: "Chosen") -> tuple[str, ...]:
 
 def label(chosen: "Chosen", level: str) -> str:
     """A level as people read it: of two, the second is `on`."""
-    return "on" if level == "low" and chosen.thinking.levels == _BINARY else level
+    return "on" if level == "low" and chosen.thinking.levels == BINARY else level
 
 
 def level_named(chosen: "Chosen", word: str) -> str:
     """The level that a person means; raises UsageFault for one that this model does not offer."""
     levels, word = levels_of(chosen), word.strip().lower()
     if not levels:
-        raise UsageFault(_nothing_known(chosen))
+        raise UsageFault(nothing_known(chosen))
     if word == "on":
-        return _nearest(levels, "medium")
-    if levels == _BINARY and word in LEVELS:
-        return _nearest(levels, word)
+        return nearest(levels, "medium")
+    if levels == BINARY and word in LEVELS:
+        return nearest(levels, word)
     if word not in levels:
         offered = ", ".join(label(chosen, each) for each in levels)
         raise UsageFault(f"{chosen.ref} offers no thinking level {word!r}; it offers: {offered}.")
@@ -151,7 +141,7 @@ def kept_by_params(chosen: "Chosen") -> tuple[str, ...]:
     """The fields that a level would send and the person's own `params` hold fast, in words."""
     thinking = chosen.thinking
     kept: list[str] = []
-    for name, value in (_fields(thinking, thinking.level) if thinking.level else {}).items():
+    for name, value in _fields(thinking, thinking.level).items():
         sent = chosen.params.get(name)
         if isinstance(value, dict) and isinstance(sent, dict):
             kept += [f"{name}.{key}" for key in value if sent.get(key) != value[key]]
@@ -160,7 +150,10 @@ def kept_by_params(chosen: "Chosen") -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _nothing_known(chosen: "Chosen") -> str:
+def nothing_known(chosen: "Chosen") -> str:
+    """Why a model offers no levels, and what would help."""
+    if chosen.thinking.never:
+        return f"The configuration says that {chosen.ref} does not think: reasoning: false in its row."
     if chosen.thinking.always:
         return f"{chosen.ref} always thinks before it answers; nothing switches that."
     return (
@@ -170,91 +163,21 @@ def _nothing_known(chosen: "Chosen") -> str:
     )
 
 
-def _format(model_id: str, row: ModelRow | None) -> str:
-    """How the model is told: what its row says, else what its id says."""
-    compat = row.compat if row else Compat()
-    if compat.thinking_format not in (None, "openai"):
-        return str(compat.thinking_format)
-    known = next((form for pattern, form in _KNOWN if re.search(pattern, model_id, re.IGNORECASE)), "")
-    if compat.supports_reasoning_effort or compat.supported_reasoning_efforts:
-        return "gpt-oss" if known == "gpt-oss" and not compat.supported_reasoning_efforts else "openai"
-    return "" if compat.supports_reasoning_effort is False or compat.thinking_format else known
-
-
-def _own_default(form: str, row: ModelRow | None) -> str:
-    """The level where nobody asked for one; empty leaves it to the server."""
-    if row is None or form in ("enable_thinking", "thinking", "gpt-oss"):
-        return ""
-    if form == "nemotron-3":
-        return "off" if row.reasoning else ""
-    return "medium" if row.reasoning and form not in ("qwen", "qwen-chat-template") else "off"
-
-
-def _efforts(row: ModelRow | None) -> dict[str, str | None]:
-    return {} if row is None else {**(row.compat.reasoning_effort_map or {}), **row.thinking_level_map}
-
-
-def _with_off(efforts: dict[str, str | None], supported: Sequence[str] | None) -> dict[str, str | None]:
-    """What `off` sends as an effort: only where the row names a word for it."""
-    return {"off": "none" if "none" in (supported or ()) else None, **efforts}
-
-
-def _levels(
-    form: str, has_efforts: bool, efforts: Mapping[str, str | None], supported: Sequence[str] | None
-) -> tuple[str, ...]:
-    if form == "gpt-oss" and supported is None:
-        offered: tuple[str, ...] = ("low", "medium", "high")
-    elif not has_efforts or form in _NO_EFFORT:
-        offered = _BINARY
-    else:
-        usual = _USUAL if supported is None else ("off", *supported)
-        offered = tuple(level for level in LEVELS if level in usual or efforts.get(level) in (supported or ()))
-    added = [level for level, effort in efforts.items() if effort is not None and form not in _NO_EFFORT]
-    gone = [level for level, effort in efforts.items() if effort is None]
-    return tuple(level for level in LEVELS if (level in offered or level in added) and level not in gone)
-
-
-def _nearest(levels: Sequence[str], level: str | None) -> str:
-    """The offered level that is closest to the one that is wanted, and not above it where there is a choice."""
-    if not level or not levels or level in levels:
-        return level if level and levels else ""
-    below = [each for each in levels if LEVELS.index(each) < LEVELS.index(level) and each != "off"]
-    return below[-1] if below else next((each for each in levels if each != "off"), levels[0])
-
-
-def _on(level: str) -> bool:
-    return level not in ("", "off")
+def sends_nothing(chosen: "Chosen") -> bool:
+    """Whether this level leaves the server to its own default."""
+    return not _fields(chosen.thinking, chosen.thinking.level)
 
 
 def _fields(thinking: Thinking, level: str) -> dict[str, Any]:
-    """What goes into the body for one level."""
-    on, effort = _on(level), thinking.efforts.get(level, level if _on(level) else None)
-    sent = {"reasoning_effort": effort} if effort and thinking.has_efforts else {}
-    match thinking.format:
-        case "openai" | "gpt-oss":
-            return sent
-        case "openrouter":
-            return {"reasoning": {"effort": effort or "none"}}
-        case "together":
-            return {"reasoning": {"enabled": on}, **(sent if on else {})}
-        case "deepseek" | "zai":
-            return {"thinking": {"type": "enabled" if on else "disabled"}, **(sent if on else {})}
-        case "qwen":
-            return {"enable_thinking": on}
-        case "qwen-chat-template":
-            return {_TEMPLATE: {"enable_thinking": on, "preserve_thinking": True}}
-        case "nemotron-3" if not on:
-            return {_TEMPLATE: {"enable_thinking": False, "force_nonempty_content": True}}
-        case "thinking":
-            return {_TEMPLATE: {"thinking": on}}
-        case _:
-            return {_TEMPLATE: {"enable_thinking": on}}
+    if not level:
+        return {}
+    return fields_for(thinking.format, level, thinking.efforts, has_efforts=thinking.has_efforts)
 
 
 def _merged(fields: Mapping[str, Any], thinking: Thinking) -> dict[str, Any]:
     """The person's own parameters over the fields; a template's keys one by one, unless `extra_body` has them whole."""
     merged = {**thinking.own, **{name: value for name, value in fields.items() if name not in thinking.own}}
-    generated, own = fields.get(_TEMPLATE), thinking.own.get(_TEMPLATE)
-    if generated and isinstance(own, Mapping) and _TEMPLATE not in thinking.sealed:
-        merged[_TEMPLATE] = {**generated, **own}
+    generated, own = fields.get(TEMPLATE), thinking.own.get(TEMPLATE)
+    if generated and isinstance(own, Mapping) and TEMPLATE not in thinking.sealed:
+        merged[TEMPLATE] = {**generated, **own}
     return merged
