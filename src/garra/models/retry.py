@@ -22,6 +22,8 @@ UNREACHED_ATTEMPTS, SILENT_ATTEMPTS = 4, 2
 LONGEST_WORD_S, MOVE_ON_AFTER_S = 300.0, 60.0
 """The longest `Retry-After` that is waited for: where nobody else could answer, and where somebody could."""
 
+_NO_CONNECTION = ("refused", "no answer")
+
 
 class Retries:
     """The attempts at one server since it last gave a whole reply. Another server gets one of its own.
@@ -72,6 +74,8 @@ class Retries:
         """Whether another attempt is no use, however long the wait."""
         if isinstance(error, ModelUnreachable) and _is_final(error, endpoint):
             return True
+        if self._may_move_on and isinstance(error, ModelUnreachable) and error.why in _NO_CONNECTION:
+            return True
         if isinstance(error, ServerSilent):  # each has cost minutes already
             return self._may_move_on or self._silences >= SILENT_ATTEMPTS
         longest_s = MOVE_ON_AFTER_S if self._may_move_on else LONGEST_WORD_S
@@ -88,11 +92,11 @@ def attempts(error: ModelError) -> int:
     match error:
         case ServerBusy(loading=True):
             return LOADING_ATTEMPTS
-        case ServerBusy(http_status=429):
+        case ServerBusy() if error.http_status == TOO_MANY_REQUESTS:
             return BUSY_ATTEMPTS
         case ServerSilent():
             return SILENT_ATTEMPTS
-        case ModelUnreachable() if error.why in ("refused", "no answer"):
+        case ModelUnreachable() if error.why in _NO_CONNECTION:
             return UNREACHED_ATTEMPTS
         case _:
             return ATTEMPTS if error.retryable else 1
@@ -100,8 +104,8 @@ def attempts(error: ModelError) -> int:
 
 def words(error: ModelError, wait_s: float, attempt: int) -> str:
     """The line about an attempt that failed: why, when the next one comes, and how to stop it."""
-    shown = max(1, round(wait_s))
-    return f"{_capital(trouble(error))}; trying again in {shown} s ({attempt} of {attempts(error)}). Ctrl-C stops."
+    shown, most = max(1, round(wait_s)), max(attempt, attempts(error))  # other trouble may have come before
+    return f"{_capital(trouble(error))}; trying again in {shown} s ({attempt} of {most}). Ctrl-C stops."
 
 
 def _is_final(error: ModelUnreachable, endpoint: Endpoint) -> bool:
