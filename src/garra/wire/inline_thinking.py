@@ -28,7 +28,7 @@ _BEGINNINGS = {
     for text in (*(f"<{tag}" for tag in _TAGS), *_LONE, *_FENCES)
     for length in range(1, len(text) + (text in _LONE))
 }
-_LONGEST = max(map(len, _BEGINNINGS))
+_LONGEST = max(map(len, _TAGS)) + len("</")
 
 _SPACE = re.compile(r"\s*")
 _OPEN = re.compile(f"<({'|'.join(_TAGS)})", re.IGNORECASE | re.ASCII)
