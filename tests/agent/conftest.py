@@ -31,11 +31,12 @@ class Desk:
         self.events: list[TurnEvent] = []
 
     async def say(self, text: str, *, approve: Approver = nobody, **limits: Any) -> list[TurnEvent]:
-        """One whole turn; its events. What had come before an error is in `events`."""
+        """One whole turn; its events. What had come before an error is in `events`. An error is not waited out, but
+        where `retries` says so."""
         self.events = []
         toolbox = self.room.toolbox(KEY, approve)
         try:
-            turn: Turn = msgspec.structs.replace(await self.room.turn(KEY, toolbox), **limits)
+            turn: Turn = msgspec.structs.replace(await self.room.turn(KEY, toolbox), **{"retries": False, **limits})
             async with aclosing(run_turn(turn, text)) as events:
                 async for event in events:
                     self.events.append(event)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from garra.agent.events import Accepted, Notice, ToolFinished, ToolStarted, TurnFinished
+from garra.agent.events import Accepted, Notice, Retrying, ToolFinished, ToolStarted, TurnFinished
 from garra.agent.loop import run_turn
 from garra.errors import (
     ContextOverflow,
@@ -266,7 +266,7 @@ async def test_a_server_restarted_without_its_tool_flags_is_noticed_within_the_t
 
         events = await desk.say("second")
 
-        assert any(isinstance(event, Notice) for event in events)
+        assert any(isinstance(event, Retrying) for event in events)
         assert isinstance(events[-1], TurnFinished)
         assert events[-1].text == "Two."
         heads = [entry.item for entry in await desk.entries() if isinstance(entry.item, Head)]

@@ -11,7 +11,7 @@ from garra.agent.prompt import Limits, Prompt, build_prompt
 from garra.config.schema_compaction import CompactionSettings
 from garra.models.catalogue import Capabilities, Chosen
 from garra.models.models import Models
-from garra.sessions.store import Entry, Head, NewEntry, Store
+from garra.sessions.store import Entry, Head, Store
 from garra.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Turn(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     max_steps: int = 50
     timeout_s: float = 0
+    retries: bool = True
+    """Whether what passes by itself is asked again after a pause; without, the next one is asked, or the turn ends."""
     compaction: CompactionSettings = CompactionSettings()
     thinking: str | None = None
     """The level that the person chose for this session; None: the model's default."""
@@ -77,11 +79,9 @@ def make_prefix(turn: Turn, capabilities: Capabilities) -> tuple[Head, Prompt]:
     return Head(prompt.text, specs if native else (), str(turn.chosen.ref)), prompt
 
 
-def new_prefix(
-    turn: Turn, entries: tuple[Entry, ...], capabilities: Capabilities
-) -> tuple[list[NewEntry], Prompt | None]:
-    """The entry to store first where the session has no prefix, or none that this server takes; else nothing."""
+def new_prefix(turn: Turn, entries: Sequence[Entry], capabilities: Capabilities) -> tuple[list[Head], Prompt | None]:
+    """The prefix to store first where the session has none, or none that this server takes; else nothing."""
     if stored_prefix(entries, capabilities) is not None:
         return [], None
     prefix, prompt = make_prefix(turn, capabilities)
-    return [NewEntry(prefix)], prompt
+    return [prefix], prompt

@@ -1,0 +1,55 @@
+"""Who may answer a turn, one after the other: the replicas of the chosen model, then the models listed as fallbacks.
+
+The one that answered stays for the rest of the turn; the next turn begins with the session's own model again.
+"""
+
+from garra.agent.turn import Turn
+from garra.errors import GarraError
+from garra.models.catalogue import Chosen
+from garra.models.replicas import at, ordered
+from garra.models.thinking import with_thinking
+from garra.sessions.keys import agent_of
+
+
+class Candidates:
+    """`chosen` is the one that is asked now. `last_replica` is the base URL that answered this session last."""
+
+    def __init__(self, turn: Turn, last_replica: str) -> None:
+        self._turn, self._last_replica = turn, last_replica
+        self._fallbacks = list(turn.fallbacks)
+        self._replicas: list[str] = []
+        self.chosen = self._begin(turn.chosen)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anybody is left to ask."""
+        return bool(self._replicas or self._fallbacks)
+
+    async def move_on(self) -> list[str]:
+        """Go to the next one that can be asked at all; a line for each that cannot. `chosen` stays where none can."""
+        skipped: list[str] = []
+        if self._replicas:
+            self.chosen = at(self.chosen, self._replicas.pop(0))
+            return skipped
+        while self._fallbacks:
+            ref = self._fallbacks.pop(0)
+            try:
+                chosen = await self._turn.models.choose(ref, agent_of(self._turn.key))
+            except GarraError as error:
+                skipped.append(f"{ref} cannot be asked: {error}")
+                continue
+            self.chosen = self._begin(chosen)
+            break
+        return skipped
+
+    @property
+    def replica(self) -> str:
+        """The base URL that is asked, where the provider has several; else empty."""
+        return self.chosen.endpoint.base_url if len(self.chosen.replicas) > 1 else ""
+
+    def _begin(self, chosen: Chosen) -> Chosen:
+        """The model for the level of thinking that is wished for, at the replica that holds the session's prefix."""
+        if self._turn.thinking is not None:
+            chosen = with_thinking(chosen, self._turn.thinking)
+        first, *self._replicas = ordered(chosen.replicas, self._turn.key, self._last_replica) or ("",)
+        return at(chosen, first) if first else chosen
