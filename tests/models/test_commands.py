@@ -208,14 +208,122 @@ def test_status_of_a_server_that_is_not_there_says_why_and_fails(
 
 def test_probe_tries_anew(model: ScriptedModel, config_file: Path, capsys: Capture) -> None:
     configured(config_file, model.base_url)
-    assert run(["models", "probe", "vllm/Org/Tiny"]) == 0
+    assert run(["models", "probe", "--json", "vllm/Org/Tiny"]) == 0
     model.takes_tools = False
 
     assert run(["models", "probe", "--json"]) == 0
 
-    last = capsys.readouterr().out.partition("{")
-    assert "Tools       yes" in last[0]
-    assert json.loads("{" + last[2])["tools"] == "refused"
+    first, second = (json.loads(f"{{{text}") for text in capsys.readouterr().out.split("{")[1:])
+    assert [(told["tools"], told["rung"]) for told in (first, second)] == [
+        ("native", "native"),
+        ("refused", "described, held to schemas"),
+    ]
+    assert "--enable-auto-tool-choice" in second["reason"]
+
+
+def shown(text: str) -> dict[str, str]:
+    """The lines of a report under their names."""
+    return {line[:14].strip(): line[14:].strip() for line in text.splitlines() if line[:14].strip()}
+
+
+def test_probe_prints_a_line_for_each_thing_that_it_tried(
+    model: ScriptedModel, config_file: Path, capsys: Capture
+) -> None:
+    model.shows_tools = model.sees_images = False
+    configured(config_file, model.base_url)
+
+    assert run(["models", "probe"]) == 0
+
+    printed = capsys.readouterr().out
+    told = shown(printed)
+    for name, word in {
+        "model": model.base_url,
+        "version": "0.32.0",
+        "tools": "accepted",
+        "chat template": "the model never sees `tools`",
+        "tool calls": "described",
+        "structured": "structured_outputs",
+        "structural tag": "accepted",
+        "images": "not seen",
+        "thinking": "none seen",
+        "token counts": "/tokenize",
+        "stream usage": "told",
+        "cached tokens": "--enable-prompt-tokens-details",
+        "prefix cache": "not known",
+        "parallel": "not known",
+    }.items():
+        assert word in told[name]
+    assert max(map(len, printed.splitlines())) < 100
+
+
+def test_probe_names_the_flags_that_a_server_without_a_tool_parser_lacks(
+    model: ScriptedModel, config_file: Path, capsys: Capture
+) -> None:
+    model.takes_tools = False
+    configured(config_file, model.base_url)
+
+    assert run(["models", "probe"]) == 0
+
+    told = shown(capsys.readouterr().out)
+    assert "--enable-auto-tool-choice --tool-call-parser" in told["tools"]
+    assert "not known" in told["chat template"]
+
+
+def test_probe_takes_no_step_of_a_script(model: ScriptedModel, config_file: Path) -> None:
+    configured(config_file, model.base_url)
+
+    assert run(["models", "probe"]) == 0
+
+    assert all(chat.body.get("max_tokens", 99) <= 16 for chat in model.chats)
+    assert model.played == 0
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_probe_of_a_server_that_is_not_there_fails_and_names_it(
+    nobody_there: str, config_file: Path, capsys: Capture, flags: list[str]
+) -> None:
+    configured(config_file, nobody_there)
+
+    assert run(["models", "probe", "vllm/m", *flags]) == 1
+
+    told = capsys.readouterr()
+    said = json.loads(told.out)["error"] if flags else told.err
+    assert nobody_there in said
+
+
+def test_list_shows_what_was_found_out_before_and_asks_no_model(
+    model: ScriptedModel, config_file: Path, capsys: Capture
+) -> None:
+    configured(config_file, model.base_url)
+    assert run(["models", "list"]) == 0
+    assert "TOOLS" not in capsys.readouterr().out
+    model.shows_tools = False
+    assert run(["models", "probe"]) == 0
+    asked = len(model.chats)
+    capsys.readouterr()
+
+    assert run(["models", "list"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert run(["models", "list", "--json"]) == 0
+
+    assert head.split()[-3:] == ["TOOLS", "STRUCTURED", "SOURCE"]
+    assert row.split()[-4:] == ["described", "structured_outputs", "server", "default"]
+    assert json.loads(capsys.readouterr().out)["models"][0]["rung"] == "described, held to schemas"
+    assert len(model.chats) == asked
+
+
+def test_status_says_how_tools_are_called_where_the_template_has_no_place_for_them(
+    model: ScriptedModel, config_file: Path, capsys: Capture
+) -> None:
+    model.shows_tools = False
+    configured(config_file, model.base_url)
+
+    assert run(["models", "status"]) == 0
+    printed = capsys.readouterr().out
+    assert run(["models", "status", "--json"]) == 0
+
+    assert "Tools       described, held to schemas (the model's chat template has no place for tools" in printed
+    assert json.loads(capsys.readouterr().out)["capabilities"]["templateHasTools"] is False
 
 
 def test_a_key_is_stored_from_a_pipe_and_shown_nowhere(home: Path, capsys: Capture) -> None:

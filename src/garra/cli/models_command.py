@@ -7,7 +7,7 @@ import click
 from garra.cli.app import App, pass_app
 
 if TYPE_CHECKING:
-    from garra.models.catalogue import Capabilities, ProviderView
+    from garra.models.catalogue import Capabilities, Chosen, ProviderView
     from garra.models.refs import ModelRef
 
 
@@ -116,27 +116,38 @@ def _doubt(ref: str, view: "ProviderView") -> str:
 @click.argument("ref", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
-def probe(app: App, ref: str | None, as_json: bool) -> None:
-    """Try out anew what a model can do: tools, structured output, token counts. Sends a few tiny requests."""
-    from garra.cli.models_status import abilities
+def probe(app: App, ref: str | None, as_json: bool) -> int:
+    """Try out anew what a model can do: tools, structured output, images, token counts and more.
 
-    name, found = app.run(_probe(app, ref))
+    Sends about a dozen tiny requests, and prints for each thing what was seen and what it means. Exit code 1 when the
+    server cannot be used.
+    """
+    from garra.cli.models_probe import as_data, probe_lines
+    from garra.errors import GarraError
+
+    try:
+        chosen, found = app.run(_probe(app, ref))
+    except GarraError as error:
+        if not as_json:
+            raise
+        click.echo(_json({"model": ref, "error": str(error)}))
+        return 1
+    model, base_url = str(chosen.ref), chosen.endpoint.base_url
     if as_json:
-        import msgspec
+        click.echo(_json({"model": model, "baseUrl": base_url, **as_data(found), "error": None}))
+    else:
+        click.echo("\n".join(probe_lines(model, base_url, found)))
+    return 0
 
-        click.echo(_json({"model": name} | msgspec.to_builtins(found)))
-        return
-    click.echo("\n".join([f"Model       {name}", *abilities(found)]))
 
-
-async def _probe(app: App, ref: str | None) -> "tuple[str, Capabilities]":
+async def _probe(app: App, ref: str | None) -> "tuple[Chosen, Capabilities]":
     from garra.models.models import Models
     from garra.wire.http import Http
 
     async with Http() as http:
         models = Models(app.configuration, http)
         chosen = await models.choose(ref)
-        return str(chosen.ref), await models.probe(chosen)
+        return chosen, await models.probe(chosen, whole=True)
 
 
 def _json(value: Any) -> str:

@@ -1,10 +1,11 @@
-"""What `garra models status` finds out, and how it and `garra models probe` show it."""
+"""What `garra models status` finds out, and how it shows it."""
 
 from typing import Any
 
+from garra.cli.models_probe import as_data
 from garra.config.load import Configuration
 from garra.errors import ConfigError, GarraError
-from garra.models.catalogue import Capabilities, Chosen
+from garra.models.catalogue import Chosen
 from garra.models.models import Models
 from garra.wire.http import Http
 
@@ -32,7 +33,7 @@ async def _ask(models: Models, found: dict[str, Any]) -> None:
     chosen = await models.choose(None)
     found |= _about(chosen)
     found["capabilities"] = None
-    found["capabilities"] = _as_data(await models.probe(chosen))  # anew: the server may run with other flags now
+    found["capabilities"] = as_data(await models.probe(chosen))  # anew: the server may run with other flags now
 
 
 def _about(chosen: Chosen) -> dict[str, Any]:
@@ -47,10 +48,6 @@ def _about(chosen: Chosen) -> dict[str, Any]:
         "params": sorted(chosen.params),
         "unusedParams": list(chosen.unused),
     }
-
-
-def _as_data(found: Capabilities) -> dict[str, Any]:
-    return {"tools": found.tools, "structured": found.structured, "tokenize": found.tokenize, "reason": found.reason}
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -70,7 +67,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     if found.get("unusedParams"):
         shown.append(f"Not used    {', '.join(found['unusedParams'])}")
     if able := found.get("capabilities"):
-        shown += abilities(Capabilities(**able, version=found.get("serverVersion") or ""))
+        shown += _abilities(able)
     if found["error"]:
         shown += ["", *found["error"].splitlines()]
     return shown
@@ -92,12 +89,13 @@ def _tokens(number: int | None, unknown: str = "not told by the server") -> str:
     return unknown if number is None else f"{number:,} tokens"
 
 
-def abilities(able: Capabilities) -> list[str]:
-    """What a model can do, in one line each."""
-    words = {"native": "yes: the server takes `tools`", "refused": "refused by the server", "unknown": "not known"}
-    reason = f" ({able.reason})" if able.reason else ""
+def _abilities(able: dict[str, Any]) -> list[str]:
+    """What the model can do, in one line each."""
+    words = {"native": "yes: the server takes `tools`", "refused": able["rung"], "unknown": "not known"}
+    reason = f" ({able['reason']})" if able["reason"] else ""
+    form = f"yes: replies can be held to a schema, with {able['structuredForm']}" if able["structuredForm"] else "no"
     return [
-        f"Tools       {words[able.tools]}{reason}",
-        f"Structured  {'yes: replies can be held to a schema' if able.structured else 'no'}",
-        f"Tokens      {'counted by the server' if able.tokenize else 'estimated: the server does not count them'}",
+        f"Tools       {words[able['tools']]}{reason}",
+        f"Structured  {form}",
+        f"Tokens      {'counted by the server' if able['tokenize'] else 'estimated: the server does not count them'}",
     ]

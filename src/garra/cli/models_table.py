@@ -7,20 +7,23 @@ from typing import Any
 
 import click
 
-from garra.models.catalogue import ModelEntry, ProviderView
+from garra.models.catalogue import Capabilities, ModelEntry, ProviderView
 from garra.models.explain import age
 from garra.models.refs import ModelRef
 
-_HEAD = ("MODEL", "WINDOW", "MAX TOKENS", "INPUT", "SOURCE", "")
+_HEAD = ("MODEL", "WINDOW", "MAX TOKENS", "INPUT", "TOOLS", "STRUCTURED", "SOURCE", "")
+_FOUND_OUT = (4, 5)
 
 
 def print_table(views: Sequence[ProviderView], default: ModelRef | None) -> None:
     """The models of all providers, and what there is to say about each provider."""
-    rows = [_row(entry, default) for view in views for entry in view.entries]
-    if rows:
-        widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(len(_HEAD))]
-        for row in (_HEAD, *rows):
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    entries = [entry for view in views for entry in view.entries]
+    rows = [_HEAD, *(_row(entry, default) for entry in entries)]
+    known = any(entry.able for entry in entries)
+    shown = [column for column in range(len(_HEAD)) if known or column not in _FOUND_OUT]
+    for row in rows if entries else ():
+        cells = (row[column].ljust(max(len(each[column]) for each in rows)) for column in shown)
+        click.echo("  ".join(cells).rstrip())
     for view in views:
         for note in _notes(view):
             click.echo(note, err=True)
@@ -32,7 +35,16 @@ def print_table(views: Sequence[ProviderView], default: ModelRef | None) -> None
 
 def _row(entry: ModelEntry, default: ModelRef | None) -> tuple[str, ...]:
     mark = "default" if entry.ref == default else ""
-    return str(entry.ref), _window(entry), tokens(entry.max_tokens), "+".join(entry.input), entry.source, mark
+    limits = _window(entry), tokens(entry.max_tokens), "+".join(entry.input)
+    return str(entry.ref), *limits, *_found_out(entry.able), entry.source, mark
+
+
+def _found_out(able: Capabilities | None) -> tuple[str, str]:
+    """How tools are called and what holds a reply to a schema, as it was found out before."""
+    if able is None:
+        return "not tried", "not tried"
+    tools = {"native": "native", "refused": "described", "unknown": "not known"}[able.tools]
+    return tools, able.structured_form or "no"
 
 
 def _window(entry: ModelEntry) -> str:
@@ -93,6 +105,9 @@ def _entry_as_json(entry: ModelEntry, default: ModelRef | None) -> dict[str, Any
         "reasoning": entry.reasoning,
         "input": list(entry.input),
         "source": entry.source,
+        "tools": entry.able.tools if entry.able else None,
+        "rung": entry.able.rung if entry.able else None,
+        "structuredForm": (entry.able.structured_form or None) if entry.able else None,
         "default": entry.ref == default,
     }
 

@@ -66,6 +66,11 @@ class ScriptedModel:
         return f"{self.root_url}/v1"
 
     @property
+    def played(self) -> int:
+        """How many steps were asked for."""
+        return self._played
+
+    @property
     def chats(self) -> list[Received]:
         """The chat requests, in order."""
         return [request for request in self.requests if request.path.startswith("/v1/chat/completions")]
