@@ -217,6 +217,17 @@ async def test_tickets_that_the_dead_left_behind_are_cleared_away(tmp_path: Path
         assert len(tickets_of(tmp_path)) == 1
 
 
+async def test_a_file_of_somebody_elses_in_the_folder_is_let_be(tmp_path: Path) -> None:
+    async with slot(tmp_path, SERVER, 1):
+        [queue] = tmp_path.iterdir()
+    for name in ("1", "note.txt", "99999999999x-1", "²²²²²²²²²²²²-1"):
+        (queue / name).touch()
+
+    async with slot(tmp_path, SERVER, 1):
+        assert taken(tmp_path, SERVER) == 1
+    assert len(list(queue.iterdir())) == 5
+
+
 async def test_the_folders_and_tickets_are_for_their_owner_alone(tmp_path: Path) -> None:
     async with slot(tmp_path / "slots", SERVER, 1):
         made = [tmp_path / "slots", *(tmp_path / "slots").rglob("*")]

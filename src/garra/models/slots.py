@@ -74,9 +74,8 @@ async def cap_of(http: "Http", endpoint: Endpoint, capabilities: Capabilities | 
     already, since nobody has to wait before that: where requests wait inside the server, no more are added than it is
     running; where none do, there is room for one more than are there.
     """
-    known: int | None = getattr(capabilities, "max_num_seqs", None)
-    if known:
-        return known
+    if capabilities is not None and capabilities.max_num_seqs:
+        return capabilities.max_num_seqs
     here = taken(folder, endpoint.base_url)
     if here < USUAL_CAP:
         return USUAL_CAP
@@ -203,7 +202,7 @@ def _is_alive(path: Path) -> bool:
 
 def _names(queue: Path) -> list[str]:
     """The tickets in order of arrival."""
-    return sorted(path.name for path in queue.iterdir() if path.name[:1].isdigit())
+    return sorted(path.name for path in queue.iterdir() if path.name[:12].isdecimal() and path.name[12:13] == "-")
 
 
 def _queue(folder: Path, place: str) -> Path:
