@@ -86,7 +86,12 @@ class _Report:
 
     async def play(self, room: Any, toolbox: Any, text: str, model: str | None) -> None:
         from garra.agent.loop import run_turn
+        from garra.cli.show_reasoning import shown_reasoning
+        from garra.sessions.keys import agent_of
 
+        if self.printer:
+            entries = await room.store.entries(self.key)
+            self.printer.show_reasoning(shown_reasoning(room.app.configuration, agent_of(self.key), entries))
         try:
             async with aclosing(run_turn(await room.turn(self.key, toolbox, model), text)) as events:
                 async for event in events:

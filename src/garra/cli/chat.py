@@ -14,6 +14,7 @@ from garra.agent.turn import Turn
 from garra.cli.approve import asker
 from garra.cli.chat_input import Lines, quiet_keys
 from garra.cli.show import RED, Printer
+from garra.cli.show_reasoning import shown_reasoning
 from garra.cli.slash.table import is_slash, run_slash
 from garra.cli.talk import Room
 from garra.errors import GarraError
@@ -88,6 +89,8 @@ class Chat:
         return None if task.cancelled() else task.result()
 
     async def _turn(self, text: str) -> bool:
+        entries = await self.room.store.entries(self.key)
+        self._printer.show_reasoning(shown_reasoning(self.room.app.configuration, agent_of(self.key), entries))
         async with aclosing(run_turn(await self.make_turn(), text)) as events:
             async for event in events:
                 self._printer.event(event)

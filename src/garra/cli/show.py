@@ -5,7 +5,8 @@ import os
 import sys
 from typing import TextIO
 
-from garra.agent.events import Notice, Retrying, ToolFinished, ToolStarted, TurnEvent
+from garra.agent.events import Notice, Retrying, ToolFinished, ToolStarted, TurnEvent, TurnFinished
+from garra.cli.show_reasoning import ReasoningView
 from garra.models.catalogue import Capabilities
 from garra.wire.events import ReasoningDelta, TextDelta
 from garra.wire.messages import ToolCall, ToolResult
@@ -23,20 +24,35 @@ class Printer:
         self.aside = aside or sys.stderr
         self._at_line_start = True
         self._colours = takes_colours(self.aside)
+        self.show_reasoning("off")
+
+    def show_reasoning(self, mode: str) -> None:
+        """How the model's thinking is shown from here on: off, on (after the reply) or stream."""
+        begin, end = (DIM, RESET) if self._colours else ("", "")
+        self._reasoning = ReasoningView(self.aside, mode, begin=begin, end=end)
 
     def event(self, event: TurnEvent) -> None:
         """Show one event."""
         match event:
             case TextDelta(text):
+                self._reasoning.pause()
                 self._text(text)
-            case ReasoningDelta():
-                pass  # hidden, unless asked for
+            case ReasoningDelta(text):
+                if self._reasoning.mode == "stream":
+                    self._end_answer()
+                self._reasoning.take(text)
             case ToolStarted(call):
                 self.line(f"· {describe(call)}", DIM)
             case ToolFinished(result):
                 self.line(f"  {summary(result)}", RED if result.failed else DIM)
-            case Notice(text) | Retrying(text):
+            case Retrying(text):
+                self._reasoning.void()
                 self.line(f"· {text}", DIM)
+            case Notice(text):
+                self.line(f"· {text}", DIM)
+            case TurnFinished():
+                self._end_answer()
+                self._reasoning.finish()
             case _:
                 pass
 
@@ -47,11 +63,17 @@ class Printer:
 
     def line(self, text: str, colour: str = "") -> None:
         """A line beside the answer."""
-        self.end()
+        self._reasoning.pause()
+        self._end_answer()
         self.aside.write(f"{colour}{text}{RESET}\n" if colour and self._colours else f"{text}\n")
         self.aside.flush()
 
     def end(self) -> None:
+        """Finish what was left open."""
+        self._reasoning.finish()
+        self._end_answer()
+
+    def _end_answer(self) -> None:
         """Finish the line that the answer left open."""
         if not self._at_line_start:
             self.out.write("\n")

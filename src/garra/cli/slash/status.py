@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from garra.cli.show import tools_in_words, window_in_words
-from garra.sessions.entries import Said
+from garra.sessions.entries import Said, setting
 
 if TYPE_CHECKING:
     from garra.cli.chat import Chat
@@ -13,6 +13,7 @@ async def run(chat: "Chat", argument: str) -> None:
     """Say which model answers, and how full the conversation is."""
     from garra.agent.context import cuts, prefix_share
     from garra.agent.turn import stored_prefix
+    from garra.models.thinking import label, with_thinking
 
     chosen = await chat.choose()
     able = await chat.room.models.capabilities(chosen)
@@ -20,6 +21,8 @@ async def run(chat: "Chat", argument: str) -> None:
     usage = next((e.item.usage for e in reversed(entries) if isinstance(e.item, Said) and e.item.usage), None)
     chat.say(f"model     {chosen.ref} at {chosen.endpoint.base_url}{window_in_words(chosen.window)}")
     chat.say(f"tools     {tools_in_words(able)}")
+    if level := with_thinking(chosen, setting(entries, "thinking") or None).thinking.level:
+        chat.say(f"thinking  {label(chosen, level)}")
     chat.say(f"session   {chat.key}, {sum(isinstance(e.item, Said) for e in entries)} messages")
     if usage:
         used = usage.prompt_tokens + usage.completion_tokens
