@@ -41,6 +41,27 @@ def test_two_spellings_are_one_parameter_over_layers() -> None:
         ("parallelToolCalls", "parallel_tool_calls", False),
         ("chatTemplateKwargs", "chat_template_kwargs", {"enable_thinking": False}),
         ("responseFormat", "response_format", {"type": "json_object"}),
+        ("minTokens", "min_tokens", 1),
+        ("lengthPenalty", "length_penalty", 1.5),
+        ("logitBias", "logit_bias", {"42": -100}),
+        ("badWords", "bad_words", ["no"]),
+        ("allowedTokenIds", "allowed_token_ids", [1, 2]),
+        ("stopTokenIds", "stop_token_ids", [2]),
+        ("ignoreEos", "ignore_eos", True),
+        ("includeStopStrInOutput", "include_stop_str_in_output", True),
+        ("skipSpecialTokens", "skip_special_tokens", False),
+        ("spacesBetweenSpecialTokens", "spaces_between_special_tokens", False),
+        ("truncatePromptTokens", "truncate_prompt_tokens", 100),
+        ("truncationSide", "truncation_side", "left"),
+        ("thinkingTokenBudget", "thinking_token_budget", 500),
+        ("reasoningEffort", "reasoning_effort", "low"),
+        ("includeReasoning", "include_reasoning", False),
+        ("repetitionDetection", "repetition_detection", {"max_pattern_size": 3}),
+        ("cacheSalt", "cache_salt", "mine"),
+        ("vllmXargs", "vllm_xargs", {"a": 1}),
+        ("priority", "priority", 1),
+        ("user", "user", "anna"),
+        ("seed", "seed", 7),
     ],
 )
 def test_both_spellings_reach_the_wire_under_its_own_name(camel: str, snake: str, value: Any) -> None:
@@ -93,6 +114,58 @@ def test_a_bare_schema_as_response_format_is_refused_with_the_wrapped_form() -> 
     (issue,) = issues(response_format={"type": "object", "properties": {}})
 
     assert "json_schema" in issue
+
+
+def test_a_bare_schema_is_wrapped_where_the_row_says_that_the_server_takes_schemas() -> None:
+    schema = {"type": "object", "properties": {}}
+
+    found = merge_params([Layer("p", {"responseFormat": schema})], bare_schema=True)
+
+    assert found.body == {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
+    }
+
+
+def test_a_schema_is_refused_where_the_row_says_that_the_server_takes_none() -> None:
+    wrapped = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
+
+    with pytest.raises(ConfigError, match="supportsJsonSchemaResponseFormat"):
+        merge_params([Layer("p", {"response_format": wrapped})], bare_schema=False)
+
+
+def test_a_temperature_that_the_model_does_not_take_is_left_out_and_named() -> None:
+    found = merge_params([Layer("p", {"temperature": 0.5, "seed": 1})], temperature=False)
+
+    assert (found.body, found.unused) == ({"seed": 1}, ("p.temperature",))
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("n", "one reply"),
+        ("logprobs", "does not read"),
+        ("use_beam_search", "beam search"),
+        ("tools", "set by Garra itself"),
+        ("stream", "set by Garra itself"),
+        ("continue_final_message", "always a new message"),
+    ],
+)
+def test_what_makes_no_sense_for_an_assistant_is_refused_with_the_reason(name: str, why: str) -> None:
+    (issue,) = issues(**{name: True})
+
+    assert issue.startswith(f"agents.defaults.params.{name}:")
+    assert why in issue
+
+
+@pytest.mark.parametrize("level", ["loud", True, 3, {"type": "enabled"}])
+def test_a_level_of_thinking_is_one_that_is_known(level: Any) -> None:
+    (issue,) = issues(thinking=level)
+
+    assert "must be one of off, minimal, low" in issue
+
+
+def test_a_level_of_thinking_is_no_field_of_the_request() -> None:
+    assert merged({"thinking": "high"}) == Params({})
 
 
 def test_an_output_cap_below_one_is_refused() -> None:
