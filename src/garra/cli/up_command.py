@@ -1,11 +1,9 @@
 """`garra up`: find the model server or start one, say what it is, have the assistant say hello, open the chat."""
 
-import sys
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from garra.cli.app import App, pass_app
 from garra.errors import ModelUnreachable
@@ -16,10 +14,6 @@ if TYPE_CHECKING:
     from garra.cli.embedded import Embedded
     from garra.cli.talk import Room
     from garra.models.catalogue import Capabilities, Chosen, ProviderView
-
-HELLO = "Say hello."
-HELLO_SESSION = "hello"
-HELLO_TOKENS = 100
 
 
 @click.command()
@@ -72,6 +66,7 @@ def _provider(room: "Room") -> str:
 
 async def _introduce(app: App, embedded: "Embedded | None") -> None:
     """Print what answers and what it can do, then let it say hello."""
+    from garra.cli.greeting import hello, sober
     from garra.cli.talk import open_room
 
     async with open_room(app) as room:
@@ -81,7 +76,7 @@ async def _introduce(app: App, embedded: "Embedded | None") -> None:
         for line in _report(view, chosen, able, embedded):
             click.echo(line)
         click.echo("")
-        await _hello(room, _greeting(chosen) if embedded else chosen)
+        await hello(room, sober(chosen) if embedded else chosen)
 
 
 def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedded: "Embedded | None") -> "list[str]":
@@ -97,28 +92,3 @@ def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedd
         f"Tools       {tools_in_words(able)}",
         f"Structured  {'yes: replies can be held to a schema' if able.structured else 'no'} (tried)",
     ]
-
-
-def _greeting(chosen: "Chosen") -> "Chosen":
-    """The default model for its greeting: short, and the same each time, whatever it would make of it by itself."""
-    limit = min(HELLO_TOKENS, chosen.max_tokens or HELLO_TOKENS)
-    params = {"temperature": 0, "repetition_penalty": 1} | chosen.params
-    return msgspec.structs.replace(chosen, max_tokens=limit, params=params)
-
-
-async def _hello(room: "Room", chosen: "Chosen") -> None:
-    from garra.agent.loop import run_turn
-    from garra.cli.show import Printer
-    from garra.sessions.keys import normalise_key
-
-    key = normalise_key(HELLO_SESSION)
-    await room.store.reset(key)
-    toolbox, printer = room.toolbox(key), Printer(aside=sys.stdout)
-    click.echo(f"you> {HELLO}")
-    try:
-        async with aclosing(run_turn(await room.turn(key, toolbox, chosen), HELLO)) as events:
-            async for event in events:
-                printer.event(event)
-    finally:
-        printer.end()
-        await toolbox.close()
