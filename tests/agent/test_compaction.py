@@ -423,3 +423,20 @@ async def test_the_prefix_in_force_is_used_for_the_persons_wish(sit: Sit) -> Non
         prefix = stored_prefix(entries, None)
         assert prefix is not None
         assert desk.sent()[0]["messages"][0]["content"] == prefix.system
+
+
+async def test_what_a_slow_model_had_written_when_its_time_was_over_is_used(sit: Sit) -> None:
+    slow = Answer((SUMMARY,), ending="silence", stop_after=40)
+    async with ScriptedModel([slow, SUMMARY]) as server, sit(server) as desk:
+        done = await summary_of(desk, await told(desk, *talk(6)), timeout_seconds=1)
+
+        assert (done.model, done.summary) == ("vllm/scripted", SUMMARY)
+        assert len(desk.sent()) == 1
+
+
+async def test_a_short_conversation_gets_a_shorter_summary(sit: Sit) -> None:
+    async with ScriptedModel([SUMMARY], max_model_len=131_072) as server, sit(server) as desk:
+        await told(desk, *talk(3))
+        await compact(desk)
+
+        assert 128 <= desk.sent()[0]["max_tokens"] <= 700

@@ -73,7 +73,7 @@ def test_the_time_before_a_message_is_no_identifier() -> None:
     ],
 )
 def test_thinking_and_calls_are_no_part_of_a_summary(written: str) -> None:
-    assert cleaned(written, opening="<tool_call>") == "## Goal\nSort."
+    assert cleaned(written) == "## Goal\nSort."
 
 
 def test_a_text_is_shortened_in_the_middle_and_says_by_how_much() -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from garra.agent import summary
 from garra.agent.budget import SURE_SHARE, estimate_tokens, text_tokens
-from garra.agent.calls.described import OPEN, as_text
+from garra.agent.calls.described import as_text
 from garra.agent.cut import halfway
 from garra.agent.thresholds import reserve_tokens
 from garra.agent.turn import Turn, is_described
@@ -28,7 +28,7 @@ from garra.wire.inline_thinking import split_thinking
 from garra.wire.messages import Assistant, Message, System, ToolSpec, User
 from garra.wire.request import ChatRequest
 
-MOST_SUMMARY_TOKENS = 1_500
+LEAST_SUMMARY_TOKENS, MOST_SUMMARY_TOKENS = 128, 1_500
 THINKING_TOKENS = 2_048
 """What a model that thinks gets on top, as far as there is room."""
 
@@ -60,10 +60,10 @@ class Writer(msgspec.Struct, frozen=True):
     focus: str = ""
     own: bool = True
 
-    @property
-    def limit_tokens(self) -> int:
-        """How long the summary may be."""
-        return summary_limit(self.turn.chosen.window)
+    def limit_tokens(self, head: Sequence[Message]) -> int:
+        """How long the summary of this may be: a third of it at most."""
+        third = estimate_tokens(head, ()) // 3
+        return min(summary_limit(self.turn.chosen.window), max(LEAST_SUMMARY_TOKENS, third))
 
     @property
     def attempts(self) -> int:
@@ -93,7 +93,7 @@ async def write(writer: Writer, entries: Sequence[Entry], until: int, *, halving
     if middle is None:
         return Written("")
     first = await write(writer, entries, middle, halvings=halvings - 1)
-    text = first.text or summary.mechanical(history(entries, until=middle), writer.limit_tokens)
+    text = first.text or _without_model(writer, history(entries, until=middle))
     last = entries[-1]
     between = Entry(last.session_id, last.seq + 1, last.at, Compacted(text, middle))
     return await write(writer, (*entries, between), until, halvings=halvings - 1)
@@ -105,26 +105,27 @@ async def _at_once(writer: Writer, entries: Sequence[Entry], until: int) -> Writ
     wanted = summary.identifiers(head) if writer.turn.compaction.identifier_policy == "strict" else ()
     best, lost, shorter = Written(""), tuple(wanted), False
     for attempt in range(writer.attempts):
-        words = writer.limit_tokens // 2
+        words = writer.limit_tokens(head) // 2
         asked = summary.instruction(words, focus=writer.focus, wanted=lost if attempt else (), shorter=shorter)
         found = await _fitting(writer, head, asked)
         if found is None:
             return best if best.text else None
         messages, room = found
         reply = await _patiently(writer, messages, room)
-        text = summary.cleaned(reply.text, opening=OPEN)
+        text = summary.cleaned(reply.text)
         left = summary.missing(text, wanted)
         if text and (not best.text or len(left) <= len(lost)):
             best, lost = Written(text, str(writer.chosen.ref), reply.usage), left
         shorter = reply.finish_reason == "length" or text_tokens(text) >= estimate_tokens(head, ())
-        if text and not left and not shorter:
-            break
+        if (text and not left and not shorter) or reply.finish_reason is None:
+            break  # it is good, or took all the time there is
     return msgspec.structs.replace(best, text=summary.with_list(best.text, lost)) if best.text else best
 
 
 async def _fitting(writer: Writer, head: Sequence[Message], asked: str) -> tuple[list[Message], int] | None:
     """The messages, shortened as far as they must be, and the room for the reply; None where no shortening helps."""
-    window, wanted = writer.chosen.window, writer.limit_tokens + (THINKING_TOKENS if _thinks(writer.chosen) else 0)
+    window, limit = writer.chosen.window, writer.limit_tokens(head)
+    wanted = limit + (THINKING_TOKENS if _thinks(writer.chosen) else 0)
     for results, others in SMALLER:
         messages = _messages(writer, [summary.smaller(message, results, others) for message in head], asked)
         if window is None:
@@ -133,9 +134,13 @@ async def _fitting(writer: Writer, head: Sequence[Message], asked: str) -> tuple
         if tokens + wanted > window * SURE_SHARE:
             counted = await writer.turn.models.count_tokens(writer.chosen, messages, _tools(writer))
             tokens = tokens if counted is None else counted
-        if window - tokens >= min(wanted, writer.limit_tokens) // 2:
+        if window - tokens >= limit // 2:
             return messages, min(wanted, window - tokens)
     return None
+
+
+def _without_model(writer: Writer, head: Sequence[Message]) -> str:
+    return summary.mechanical(head, writer.limit_tokens(head))
 
 
 def _messages(writer: Writer, head: Sequence[Message], asked: str) -> list[Message]:
@@ -162,7 +167,7 @@ async def _patiently(writer: Writer, messages: Sequence[Message], limit: int) ->
 
 
 async def _reply(writer: Writer, messages: Sequence[Message], limit: int) -> Reply:
-    """One reply, whole. Raises `ServerSilent` where it takes longer than it may."""
+    """One reply; one that takes too long as far as it had come, without a finish reason, or else `ServerSilent`."""
     chosen, seconds = writer.chosen, writer.turn.compaction.timeout_seconds
     params = {name: value for name, value in chosen.params.items() if name not in NO_CONSTRAINTS}
     request = ChatRequest(
@@ -180,6 +185,8 @@ async def _reply(writer: Writer, messages: Sequence[Message], limit: int) -> Rep
     except TimeoutError:
         if not in_time.expired():
             raise
+        if reply.text.strip():
+            return reply
         raise ServerSilent(
             f"{chosen.ref} did not finish the summary within {seconds} s (agents.defaults.compaction.timeoutSeconds). "
             "Raise it: garra config set agents.defaults.compaction.timeoutSeconds SECONDS"

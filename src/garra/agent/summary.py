@@ -46,6 +46,7 @@ _IDENTIFIER = re.compile(
     | \#\d+ | \b\d[\d.,-]{2,}\d\b                # 12500, 2026-11-30""",
     re.VERBOSE,
 )
+_CALL_OPENS = "<tool_call>"
 _PUNCTUATION = ".,:;!?"
 
 
@@ -90,9 +91,9 @@ def asked_text(message: Message) -> str:
     return "" if text.startswith(SUMMARY_LEAD) else text
 
 
-def cleaned(text: str, *, opening: str) -> str:
+def cleaned(text: str) -> str:
     """The summary alone: without a call that the model wrote all the same, and without thinking before it."""
-    return text.rpartition("</think>")[2].partition(opening)[0].strip()
+    return text.rpartition("</think>")[2].partition(_CALL_OPENS)[0].strip()
 
 
 def with_list(text: str, names: Sequence[str]) -> str:
