@@ -6,11 +6,15 @@ import pytest
 
 from garra.agent.calls.reading import read_calls
 from garra.wire.events import Event, Finish, ReasoningDelta, Reply, TextDelta
+from garra.wire.messages import ToolSpec
 
 pytestmark = pytest.mark.anyio
 
 ONE = '<tool_call>\n{"name": "read", "arguments": {"path": "a"}}\n</tool_call>'
 TWO = '<tool_call>\n{"name": "write", "arguments": {"path": "b"}}\n</tool_call>'
+
+
+TOOLS = (ToolSpec("read", "", {"type": "object"}), ToolSpec("write", "", {"type": "object"}))
 
 
 async def replay(events: Sequence[Event]) -> AsyncGenerator[Event]:
@@ -21,7 +25,7 @@ async def replay(events: Sequence[Event]) -> AsyncGenerator[Event]:
 async def read(text: str, reason: str = "stop") -> tuple[str, list[tuple[str, str]], str]:
     """What is shown, the calls and the finish reason, the text coming character by character."""
     reply = Reply()
-    async for event in read_calls(replay([*map(TextDelta, text), Finish(reason)])):
+    async for event in read_calls(replay([*map(TextDelta, text), Finish(reason)]), TOOLS):
         reply.add(event)
     return reply.text, [(call.name, call.arguments) for call in reply.calls], reply.finish_reason or ""
 
@@ -107,7 +111,7 @@ async def test_thinking_that_comes_in_between_passes_through() -> None:
     middle = len(ONE) // 2
     events: list[Event] = [TextDelta(ONE[:middle]), ReasoningDelta("hm"), TextDelta(ONE[middle:]), Finish("stop")]
 
-    given = [event async for event in read_calls(replay(events))]
+    given = [event async for event in read_calls(replay(events), TOOLS)]
 
     assert given[0] == ReasoningDelta("hm")
     assert [type(event).__name__ for event in given] == ["ReasoningDelta", "CallDelta", "Finish"]

@@ -13,9 +13,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from garra.agent.calls.hermes import CLOSE, OPEN
 from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec, User
 
-OPEN, CLOSE = "<tool_call>", "</tool_call>"
 END = "}\n" + CLOSE
 LEAD = "Tools. To call one, end your message with:\n" + OPEN
 """How a description begins; no prompt without one holds it."""

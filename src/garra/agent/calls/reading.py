@@ -1,163 +1,204 @@
-"""Reading the calls that a model wrote between `<tool_call>` tags, out of its text as it streams.
+"""Reading the calls that a model wrote into its text, out of the text as it streams, on every rung of the ladder.
 
-A call counts where it stands in the reply itself, not in a code fence or between backticks, and every call of a run of
-them counts. What the model writes after them is left out: it could only be a guess at results that it had not seen. A
-call that is not whole is still given as a call, with its arguments as they are, so that the model is told; whoever runs
-it checks them.
+A call counts where it stands in the reply itself, not in a code fence, between backticks or in a quotation, when its
+name is a tool's and its arguments fit (`hermes` tells the one exception). Every call of a run counts. What the model
+writes after them is left out: it could only be a guess at results that it had not seen. Where the server gave calls
+itself, those count and nothing in the text does.
+
+Text streams on: only what may become a call waits. Memory is bounded by `HELD_CHARS`, and each character is looked at a
+fixed number of times. The forms themselves are in `marked` and `whole`.
 """
 
-import json
-import os
-import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
-from garra.agent.calls.described import CLOSE, OPEN
-from garra.wire.events import CallDelta, Event, Finish, TextDelta
+import msgspec
+
+from garra.agent.calls.fitting import Tools
+from garra.agent.calls.heads import (
+    EMPTY,
+    HEAD_CHARS,
+    MARK,
+    MARK_BEGINS,
+    MARK_CHARS,
+    MARK_STARTS,
+    MARKS,
+    OF_A_LINE,
+    heads_of,
+    marked_heads,
+    may_begin,
+)
+from garra.agent.calls.marked import calls_at
+from garra.agent.calls.surroundings import Surroundings
+from garra.agent.calls.whole import Whole, whole_calls
+from garra.errors import GarraError
+from garra.wire.events import CallDelta, Event, Finish, Reply, TextDelta
 from garra.wire.messages import ToolCall, ToolSpec
 
-_START = re.compile(rf"\s*{OPEN}\s*(?=\{{)")
-_END = re.compile(rf"\s*{CLOSE}")
-_NAMED = re.compile(r'\{\s*"name"\s*:\s*"((?:[^"\\]|\\.)*)"\s*,\s*"arguments"\s*:\s*')
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-_FENCE_CHARS = 8
-"""So much of a line tells whether it is a fence."""
+HELD_CHARS = 1 << 20
+"""What is longer is no call that anybody would run; it is shown."""
 
-_json = json.JSONDecoder()
+_TRIES = 64
+"""So many marks at the end of a reply are tried before the rest of it is taken for text."""
 
 
-async def read_calls(events: AsyncGenerator[Event], tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[Event]:
-    """The same events, with tagged calls in the text turned into calls. What may become a tag is held back."""
-    reading = _Reading()
+async def read_calls(events: AsyncGenerator[Event], tools: Sequence[ToolSpec]) -> AsyncGenerator[Event]:
+    """The same events, with calls in the text turned into calls. `tools` are those that may be called."""
+    reading = _Reading({spec.name: spec for spec in tools})
+    given = Reply()
     try:
         async for event in events:
             match event:
-                case TextDelta(text):
+                case TextDelta(text) if tools:
                     if shown := reading.take(text):
                         yield TextDelta(shown)
-                case Finish(reason):
-                    rest, calls = reading.end()
-                    if rest:
-                        yield TextDelta(rest)
-                    for index, call in enumerate(calls):
-                        yield CallDelta(index, call.id, call.name, call.arguments)
-                    yield Finish("tool_calls" if calls and reason != "length" else reason)
+                case Finish(reason) if tools:
+                    for last in _ending(reading, given.calls, reason):
+                        yield last
                 case _:
+                    if isinstance(event, CallDelta):
+                        given.add(event)
                     yield event
+    except GarraError:
+        if rest := reading.cut():
+            yield TextDelta(rest)
+        raise
     finally:
         await events.aclose()
 
 
-class _Reading:
-    """The text so far: what was shown, what is held back, and the pieces of a call once one has begun."""
+def _ending(reading: "_Reading", given: Sequence[ToolCall], reason: str) -> Iterator[Event]:
+    """What was held back, as text or as calls, and the finish."""
+    rest, calls = reading.end(given)
+    if rest:
+        yield TextDelta(rest)
+    for index, call in enumerate(calls):
+        yield CallDelta(index, call.id, call.name, call.arguments)
+    yield Finish("tool_calls" if calls and reason != "length" else reason)
 
-    def __init__(self) -> None:
-        self._fences = 0
-        self._line = self._last = ""
-        self._held = ""
+
+class _Reading:
+    """The text so far: what is held back, and the pieces of a call once one has begun."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._heads = {mark: tuple(heads_of(mark, marked_heads(tools))) for mark in MARKS}
+        self._around = Surroundings()
+        self._whole: Whole | None = Whole(tools)
+        self._pending = ""
         self._call: list[str] = []
+        self._held_chars = 0
 
     def take(self, text: str) -> str:
         """More text; what of it may be shown."""
-        if self._call:
+        self._held_chars += len(text)
+        if self._whole is not None:
+            if self._whole.take(text) and self._held_chars <= HELD_CHARS:
+                return ""
+            text, self._whole = self._whole.text(), None
+        elif self._call:
             self._call.append(text)
-            return ""
-        self._held += text
-        shown = ""
-        while not self._call:
-            before, self._held = _before_tag(self._held)
-            shown += self._passed(before)
-            if not self._held.startswith(OPEN):
-                break
-            begun = False if self._is_quoted() else _begins_call(self._held)
-            if begun is None:
-                break
-            if begun:
-                self._call.append(self._held)
-            else:
-                shown += self._passed(OPEN)
-                self._held = self._held[len(OPEN) :]
-        return shown
+            if self._held_chars <= HELD_CHARS:
+                return ""
+            text, self._call = "".join(self._call), []
+            return self._passed(text)
+        return self._scan(text)
 
-    def end(self) -> tuple[str, list[ToolCall]]:
-        """What is text after all, and the calls."""
-        if not self._call:
-            return self._held, []
-        written = "".join(self._call)
-        calls = _calls(written)
-        return ("" if calls else written), calls
+    def cut(self) -> str:
+        """What is text after all, when the reply breaks off. A call that had begun is none, and no text either."""
+        held = self._whole.text() if self._whole else ""
+        return held + self._pending
+
+    def end(self, given: Sequence[ToolCall]) -> tuple[str, list[ToolCall]]:
+        """What is text after all, and the calls. Where the server has `given` calls, there are no others."""
+        shown = ""
+        if self._whole is not None:
+            text, self._whole = self._whole.text(), None
+            if calls := whole_calls(text, self._tools):
+                return _instead("", text, calls, given)
+            shown = self._scan(text)
+        text, at = "".join(self._call) or self._pending, 0
+        for _ in range(_TRIES):
+            mark, found = MARK.match(text, at), calls_at(text, at, self._tools)
+            if found and not self._around.closes(text[found[1] :]):
+                return _instead(shown, text[at:], found[0], given)
+            if mark is None:
+                break
+            passed, at = self._to_mark(text, at, found[1] if found else mark.end())
+            shown += passed
+        return shown + text[at:], []
+
+    def _scan(self, text: str) -> str:
+        """Text that is not part of a call yet; what of it may be shown."""
+        if not self._pending and MARK_STARTS.search(text) is None:
+            return self._passed(text)
+        text, self._pending = self._pending + text, ""
+        shown: list[str] = []
+        at = 0
+        while mark := MARK.search(text, at):
+            shown.append(self._passed(text[at : mark.start()]))
+            at = mark.start()
+            if not self._is_quoted(mark[0]):
+                if empty := EMPTY.match(text, at):
+                    at = empty.end()
+                    continue
+                begun = may_begin(text[at : at + HEAD_CHARS], self._heads[mark[0]])
+                if begun is not False:
+                    self._hold(text[at:], begun)
+                    return "".join(shown)
+            shown.append(self._passed(mark[0]))
+            at = mark.end()
+        end = self._end_of_text(text, at)
+        shown.append(self._passed(text[at:end]))
+        self._pending = text[end:]
+        return "".join(shown)
+
+    def _hold(self, text: str, begun: bool | None) -> None:
+        self._held_chars = len(text)
+        if begun:
+            self._call = [text]
+        else:
+            self._pending = text
+
+    def _end_of_text(self, text: str, at: int) -> int:
+        """Where what may become a mark begins: the end of what may be shown."""
+        begins = MARK_BEGINS.search(text, max(at, len(text) - MARK_CHARS))
+        if begins is None:
+            return len(text)
+        before = text[begins.start() - 1] if begins.start() > at else self._around.last
+        in_a_word = begins[0].isalpha() and before.isalnum()
+        return len(text) if in_a_word else begins.start()
+
+    def _to_mark(self, text: str, start: int, at: int) -> tuple[str, int]:
+        """Pass the text from `start` to `at`, and on to the next mark that counts: what passed, and where that is."""
+        self._around.add(text[start:at])
+        while (mark := MARK.search(text, at)) is not None:
+            self._around.add(text[at : mark.start()])
+            if not self._is_quoted(mark[0]):
+                return text[start : mark.start()], mark.start()
+            self._around.add(mark[0])
+            at = mark.end()
+        return text[start:], len(text)
+
+    def _is_quoted(self, mark: str) -> bool:
+        in_a_word = mark[0].isalpha() and self._around.last.isalnum()
+        midway = mark == OF_A_LINE and not self._around.begins_line()
+        return in_a_word or midway or self._around.inside()
 
     def _passed(self, text: str) -> str:
-        """Text on its way out, with the code fences in it counted."""
-        *lines, last = (self._line + text).split("\n")
-        self._fences += sum(_FENCE.match(line) is not None for line in lines)
-        self._line = last[:_FENCE_CHARS]
-        self._last = text[-1:] or self._last
+        self._around.add(text)
         return text
 
-    def _is_quoted(self) -> bool:
-        fences = self._fences + (_FENCE.match(self._line) is not None)
-        return fences % 2 == 1 or self._last == "`"
+
+def _instead(shown: str, text: str, calls: list[ToolCall], given: Sequence[ToolCall]) -> tuple[str, list[ToolCall]]:
+    """What stands for this text: its calls; or, where the server gave calls, the text, unless it repeats them."""
+    if not given:
+        return shown, calls
+    known = [_meant(call) for call in given]
+    return (shown if all(_meant(call) in known for call in calls) else shown + text), []
 
 
-def _before_tag(text: str) -> tuple[str, str]:
-    """What may be shown, and what must wait: the tag and all after it, or what may become one."""
-    at = text.find(OPEN)
-    if at >= 0:
-        return text[:at], text[at:]
-    for length in range(min(len(OPEN) - 1, len(text)), 0, -1):
-        if text.endswith(OPEN[:length]):
-            return text[:-length], text[-length:]
-    return text, ""
-
-
-def _begins_call(held: str) -> bool | None:
-    """Whether an object follows the tag; None while only spaces do."""
-    rest = held[len(OPEN) :].lstrip()
-    return rest.startswith("{") if rest else None
-
-
-def _calls(written: str) -> list[ToolCall]:
-    """The calls that follow each other from the beginning of the text on."""
-    calls: list[ToolCall] = []
-    at = 0
-    while (start := _START.match(written, at)) and (found := _call(written, start.end())):
-        name, arguments, at = found
-        calls.append(ToolCall(f"call_{os.urandom(6).hex()}", name, arguments))
-    return calls
-
-
-def _call(text: str, at: int) -> tuple[str, str, int] | None:
-    """Name, arguments and end of the call whose object begins at `at`; None where there is no name to it."""
-    if named := _NAMED.match(text, at):
-        return _named(text, named)
+def _meant(call: ToolCall) -> tuple[str, object]:
     try:
-        value, end = _json.raw_decode(text, at)
-    except (ValueError, RecursionError):
-        return None
-    name, arguments = value.get("name"), value.get("arguments", {})
-    if not isinstance(name, str) or not name:
-        return None
-    return name, arguments if isinstance(arguments, str) else json.dumps(arguments), _past_tag(text, end)
-
-
-def _named(text: str, named: re.Match[str]) -> tuple[str, str, int] | None:
-    """The call in the form that was asked for. Its arguments stay as they were written, byte for byte."""
-    try:
-        name = str(json.loads(f'"{named[1]}"'))
-    except ValueError:
-        return None
-    try:
-        value, end = _json.raw_decode(text, named.end())
-    except (ValueError, RecursionError):
-        closed = text.find(CLOSE, named.end())
-        end = closed if closed >= 0 else len(text)
-        return name, text[named.end() : end].strip(), _past_tag(text, end)
-    arguments = value if isinstance(value, str) else text[named.end() : end]
-    return name, arguments, _past_tag(text, end)
-
-
-def _past_tag(text: str, end: int) -> int:
-    """Behind the closing tag, where there is one: what stands before it, such as the call's last brace, is passed."""
-    rest = re.compile(r"[\s}]*").match(text, end)
-    end = rest.end() if rest else end
-    return closed.end() if (closed := _END.match(text, end)) else end
+        return call.name, msgspec.json.decode(call.arguments)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return call.name, call.arguments
