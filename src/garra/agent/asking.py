@@ -22,7 +22,7 @@ from garra.agent.record import Record
 from garra.agent.sending import next_request
 from garra.agent.thresholds import compact_at
 from garra.agent.turn import Turn, new_prefix
-from garra.errors import ContextOverflow, ModelError, RequestRefused
+from garra.errors import ContextOverflow, ModelError, RequestRefused, ServerFailed, ServerSilent, StreamBroken
 from garra.models import failover, retry
 from garra.models.catalogue import Capabilities
 from garra.models.slots import cap_of, slot
@@ -49,6 +49,7 @@ class Asking:
         self.candidates = Candidates(turn, next((item.replica for item in said if item.replica), ""))
         self.reply = Reply()
         self.capabilities: Capabilities | None = None
+        self.was_read = False  # whether a server failed while it worked on a request, and may have kept what it read
         self._retries = self._new_retries()
         self._compactions = 0
         self._adapted = False
@@ -73,6 +74,7 @@ class Asking:
                     async for event in events:
                         yield event
             except ModelError as error:
+                self.was_read |= isinstance(error, ServerFailed | ServerSilent | StreamBroken)
                 async with aclosing(self._recover(error)) as notices:
                     async for notice in notices:
                         yield notice

@@ -80,7 +80,8 @@ class _Running:
             raise
         except GarraError as error:
             await self._keep_partial("failed", str(error))  # first: what comes now may be cancelled
-            dropped = isinstance(error, _NOT_READ) and self._record.awaits_first_reply()
+            unread = isinstance(error, _NOT_READ) and not self._asking.was_read
+            dropped = unread and self._record.awaits_first_reply()
             if isinstance(error, ModelError):
                 error = await self._turn.models.explain(error, self._asking.candidates.chosen)
             await self._record.add(Failed(str(error), dropped=dropped))
