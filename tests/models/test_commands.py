@@ -266,7 +266,16 @@ def test_probe_names_the_flags_that_a_server_without_a_tool_parser_lacks(
 
     told = shown(capsys.readouterr().out)
     assert "--enable-auto-tool-choice --tool-call-parser" in told["tools"]
-    assert "not known" in told["chat template"]
+    assert "shows tools" in told["chat template"]
+
+
+def test_probe_names_no_flags_that_would_not_help(model: ScriptedModel, config_file: Path, capsys: Capture) -> None:
+    model.takes_tools = model.shows_tools = False
+    configured(config_file, model.base_url)
+
+    assert run(["models", "probe"]) == 0
+
+    assert "would not help" in shown(capsys.readouterr().out)["tools"]
 
 
 def test_probe_takes_no_step_of_a_script(model: ScriptedModel, config_file: Path) -> None:

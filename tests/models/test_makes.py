@@ -84,6 +84,27 @@ async def test_counts_of_the_uncached_part_alone_prove_nothing(found_on: Any) ->
     assert (found.tools, found.template_has_tools) == ("unknown", None)
 
 
+@pytest.mark.parametrize(
+    ("shows", "version", "expected"),
+    [
+        (True, "0.32.0", True),
+        (False, "0.32.0", False),
+        (True, "0.6.3", True),
+        (False, "0.6.3", None),
+        (False, "dev", None),
+    ],
+)
+async def test_where_tools_are_refused_the_tokenizer_tells_whether_a_parser_would_help(
+    found_on: Any, shows: bool, version: str, expected: bool | None
+) -> None:
+    make = Make(shows=shows, refuses=no_tools)
+    answers = serving(make, version={"version": version}) | {"POST /tokenize": tokenizing(make)}
+
+    found = await found_on(answers)
+
+    assert (found.tools, found.parser, found.template_has_tools) == ("refused", False, expected)
+
+
 async def test_an_old_vllm_is_held_with_the_field_that_it_knows(found_on: Any) -> None:
     """0.6: guided_json alone, no structured_outputs; tools need the flags."""
     found = await found_on(serving(Make(refuses=no_tools, binds=("guided_json",))))
@@ -184,3 +205,27 @@ async def test_what_only_a_person_asks_for_is_not_tried_before_a_turn(found_on: 
     found = await found_on(serving(Make()))
 
     assert (found.images, found.stream_usage, found.cached_tokens, found.structural_tag) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "{",
+        [],
+        {"choices": 3},
+        {"choices": [None]},
+        {"choices": [{"message": []}], "usage": 7},
+        {"choices": [{"message": {"content": ["yes"]}}], "usage": {"prompt_tokens": "9"}},
+        {"choices": [{"message": {"content": "[" * 50_000}}], "usage": {"prompt_tokens": True}},
+        {"choices": [{"message": {}}], "usage": {"prompt_tokens": -4}},
+        {"error": {"message": "in a 200"}},
+    ],
+)
+async def test_an_answer_that_tells_nothing_is_nothing_known(found_on: Any, answer: Any) -> None:
+    odd = {"POST /tokenize": (200, answer), "GET /metrics": (200, answer), "GET /props": (200, answer)}
+
+    found = await found_on({**serving(Make()), "POST /v1/chat/completions": (200, answer), **odd}, whole=True)
+
+    assert (found.tools, found.structured_form, found.tokenize, found.images) == ("unknown", "", False, None)
+    assert (found.reasoning_field, found.max_num_seqs, found.prefix_caching) == ("", None, None)

@@ -40,6 +40,6 @@ async def next_request(turn: Turn, record: Record, capabilities: Capabilities) -
 
 def _constraint(turn: Turn, prefix: Head, capabilities: Capabilities) -> dict[str, Any]:
     """What holds a call to its schema, where the tools are described and the server can be held to anything."""
-    if not is_described(prefix) or not capabilities.structured:
+    if not is_described(prefix) or not capabilities.holds_calls:
         return {}
     return constraint([*turn.toolbox.specs(), *turn.toolbox.others()])

@@ -8,6 +8,7 @@ from typing import Any
 from garra.models.catalogue import Capabilities
 
 _UNKNOWN = "not known"
+_NO_HELP = "a tool parser would not help: see the next line"
 _MEND_PARSER = "start it with --enable-auto-tool-choice --tool-call-parser NAME"
 
 Row = tuple[str, str, str]
@@ -30,13 +31,13 @@ def _version(found: Capabilities) -> Row:
 def _tools(found: Capabilities) -> list[Row]:
     parser = {
         True: ("accepted", "a request with `tools` is answered"),
-        False: ("refused", _MEND_PARSER),
+        False: ("refused", _NO_HELP if found.template_has_tools is False else _MEND_PARSER),
         None: (_UNKNOWN, "the server failed at requests with and without `tools`"),
     }[found.parser]
     unseen = "`tools` were refused" if found.parser is False else "the server does not tell how long a prompt is"
     template = {
         True: ("shows tools", "the prompt grows by them"),
-        False: ("no place for tools", "the model never sees `tools`: the prompt does not grow"),
+        False: ("no place for tools", "the model never sees `tools`: the prompt does not grow by them"),
         None: (_UNKNOWN, unseen),
     }[found.template_has_tools]
     return [("tools", *parser), ("chat template", *template), ("tool calls", *_calls(found))]

@@ -91,8 +91,10 @@ def tools_in_words(able: Capabilities) -> str:
     if able.tools == "native":
         return "yes: the server takes `tools` (tried)"
     if able.tools == "refused":
-        how = "held to their schemas" if able.structured else "read from the text"
-        return f"yes: described in the prompt and {how}; the server refuses `tools` (tried)"
+        how = "held to their schemas" if able.holds_calls else "read from the text"
+        unseen = able.parser and able.template_has_tools is False
+        why = "the model's chat template has no place for `tools`" if unseen else "the server refuses `tools`"
+        return f"yes: described in the prompt and {how}; {why} (tried)"
     return f"not known: {able.reason}"
 
 

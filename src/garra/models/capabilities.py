@@ -6,7 +6,7 @@ for (`try_rest`). A server that cannot be asked at all is an error, not an answe
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -28,7 +28,7 @@ from garra.models.trying import (
     try_tools,
 )
 from garra.wire.http import Http
-from garra.wire.messages import Message
+from garra.wire.messages import Message, ToolSpec
 
 ToolsWord: TypeAlias = Literal["native", "refused", "unknown"]
 
@@ -47,6 +47,8 @@ async def try_out(http: Http, chosen: Chosen, version: str, prefix_caching: bool
     if plain.error is not None and not isinstance(plain.error, ServerSilent):
         plain = await ask(http, chosen, one_token(chosen))  # it may be the binding that was refused
     word, reason, shown = await _judge(http, chosen, tools, plain, counts)
+    if word == "refused" and tools.error is not None and counts:
+        shown = await _would_be_shown(http, chosen, version)
     structured = form == "structured_outputs"
     return Capabilities(
         tools=word,
@@ -76,10 +78,14 @@ async def _together(*tries: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 async def _try_tokenize(http: Http, chosen: Chosen) -> bool:
+    return await _count(http, chosen, (QUESTION,), ()) is not None
+
+
+async def _count(http: Http, chosen: Chosen, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int | None:
     try:
-        return await count(http, chosen, [QUESTION], ()) is not None
+        return await count(http, chosen, messages, tools)
     except (ServerSilent, StreamBroken):
-        return False
+        return None
 
 
 async def _find_form(http: Http, chosen: Chosen) -> tuple[StructuredForm, Seen]:
@@ -131,9 +137,21 @@ async def _are_shown(http: Http, chosen: Chosen, tools: Seen, plain: Seen, count
     return grows
 
 
+async def _would_be_shown(http: Http, chosen: Chosen, version: str) -> bool | None:
+    """Whether the template has a place for tools that the server refuses: where it has none, a parser is no help."""
+    grows = _grows(*await _counted(http, chosen, SYSTEM, QUESTION))
+    return grows if grows or _counts_tools(version) else None
+
+
+def _counts_tools(version: str) -> bool:
+    """Whether this is a vLLM whose /tokenize takes tools. The route of older ones passes over them."""
+    numbers = version.split(".")[:2]
+    return all(number.isdecimal() for number in numbers) and tuple(map(int, numbers)) >= (0, 10)
+
+
 async def _counted(http: Http, chosen: Chosen, *messages: Message) -> tuple[int | None, int | None]:
     """The tokens of a prompt as the server counts them, with a tool and without."""
-    longer, shorter = await _together(count(http, chosen, messages, [TOOL]), count(http, chosen, messages, ()))
+    longer, shorter = await _together(_count(http, chosen, messages, [TOOL]), _count(http, chosen, messages, ()))
     return longer, shorter
 
 
