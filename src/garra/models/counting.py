@@ -43,7 +43,8 @@ async def count(http: Http, chosen: Chosen, messages: Sequence[Message], tools: 
 
 def _body(chosen: Chosen, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> dict[str, Any]:
     """What the chat request says of its prompt. Its parts are passed on as the bytes that they are."""
-    sent = request_body(ChatRequest(chosen.ref.id, tuple(messages), tuple(tools), params=chosen.params))
+    request = ChatRequest(chosen.ref.id, tuple(messages), tuple(tools), params=chosen.params)
+    sent = request_body(request, dialect=chosen.endpoint.dialect)
     fields: dict[str, Any] = msgspec.json.decode(sent, type=dict[str, msgspec.Raw])
     body: dict[str, Any] = {"add_generation_prompt": True} | {name: fields[name] for name in _SAME if name in fields}
     if effort := chosen.params.get("reasoning_effort"):
