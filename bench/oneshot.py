@@ -1,4 +1,4 @@
-"""What a one-shot turn costs: CPU seconds, wall seconds, peak memory and prompt tokens of `garra agent -m hello`.
+"""What a one-shot turn costs: CPU seconds, wall seconds and peak memory of `garra agent -m hello`.
 
 The model server is an instant one on the loopback address, so that only the assistant is measured. Beside it, in the
 same run and taking turns, stand `python -c pass` (the floor) and nanobot where it is installed (`--nanobot PATH`).
@@ -8,7 +8,6 @@ Medians of `--runs`; the first turn with a new server, which asks it what it can
 """
 
 import argparse
-import asyncio
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TARGET = "target: under 0.30 s of CPU, 60 MB, 1,000 prompt tokens"
+TARGET = "target: under 0.30 s of CPU, 60 MB"
 
 
 @dataclass
@@ -101,8 +100,6 @@ def measure(home: Path, runs: int, nanobot: str | None) -> None:
         for row in [*rows, first]:
             print(row.row())
         print("nanobot: not installed here" if not nanobot else "", TARGET, sep="\n")
-        tokens = asyncio.run(hello_prompt(garra, env))
-        print("prompt tokens of the first hello:", ", ".join(f"{name} {count}" for name, count in tokens.items()))
     finally:
         server.terminate()
         server.wait()
@@ -129,37 +126,6 @@ def nanobot_runs(nanobot: str, home: Path, base_url: str, env: dict[str, str]) -
     }
     (home / ".nanobot" / "config.json").write_text(json.dumps(config))
     return Runs("nanobot agent -m hello", [nanobot, "agent", "-m", "hello"], env)
-
-
-async def hello_prompt(garra: list[str], env: dict[str, str]) -> dict[str, int]:
-    """What the first hello of a new home sends, in tokens of SmolLM2's tokenizer: the parts, and all of it."""
-    from garra.serve.text.tokenizer import load_tokenizer
-    from garra.serve.weights.resolve import resolve_weights
-    from garra.testing import ScriptedModel
-
-    async with ScriptedModel(["Hello!"]) as server:
-        with tempfile.TemporaryDirectory() as folder:
-            configure(Path(folder), server.base_url)
-            command = [*garra, "agent", "-m", "hello"]
-            turn = await asyncio.create_subprocess_exec(*command, env=env | {"HOME": folder}, stdout=subprocess.DEVNULL)
-            await turn.wait()
-    body = next(chat.body for chat in server.chats if chat.body.get("stream"))
-    cache = Path(os.environ.get("GARRA_CACHE") or Path.home() / ".cache" / "garra")
-    tokenizer = load_tokenizer(await resolve_weights("default", cache=cache, progress=Quiet()))
-    parts = {message["role"]: message["content"] for message in body["messages"]}
-    parts["tools"] = json.dumps(body["tools"])
-    counted = {name: len(tokenizer.encode_text(text)) for name, text in parts.items()}
-    return counted | {"all": sum(counted.values())}
-
-
-class Quiet:
-    """No word on the progress of fetching the tokenizer's model."""
-
-    def say(self, line: str) -> None:
-        """Nothing."""
-
-    def advance(self, label: str, done: int, total: int) -> None:
-        """Nothing."""
 
 
 if __name__ == "__main__":
