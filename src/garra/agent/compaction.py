@@ -123,16 +123,17 @@ async def _by_model(
 
 async def _written(turn: Turn, entries: Sequence[Entry], prefix: Head, cut: Cut, focus: str) -> Written:
     """The summary by `compaction.model`, and where that gives none, by the model of the conversation."""
-    settings = turn.compaction
+    settings, told = turn.compaction, summary.with_question("", cut.question, summary_limit(turn.chosen.window))
     if settings.model:
         try:
             other = await turn.models.choose(settings.model, agent_of(turn.key))
-            writer = Writer(turn, _thinking(other, settings), prefix, focus, own=other.ref == turn.chosen.ref)
+            own = other.ref == turn.chosen.ref
+            writer = Writer(turn, _thinking(other, settings), prefix, focus, told, own=own)
             if (written := await write(writer, entries, cut.first_kept)).text:
                 return written
         except GarraError:
             pass  # the model of the conversation is there in any case, and is asked next
-    writer = Writer(turn, _thinking(turn.chosen, settings), prefix, focus)
+    writer = Writer(turn, _thinking(turn.chosen, settings), prefix, focus, told)
     return await write(writer, entries, cut.first_kept)
 
 

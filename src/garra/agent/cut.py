@@ -64,6 +64,7 @@ class _Places:
     """Where a cut may stand, in order, and what it would leave."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
+        self._said = [entry for entry in entries if isinstance(entry.item, Said)]
         self._view = [entry for entry in in_view(entries) if isinstance(entry.item, Said)]
         found = compaction(entries)
         self.summary = summary_message(found.summary) if found else None
@@ -93,11 +94,11 @@ class _Places:
         return next((seq for seq in self.seqs if kept[seq] <= room.usual), self._end if self.seqs else None)
 
     def question(self, at: int) -> User | None:
-        """The person's message of a turn that goes on after the cut without it."""
+        """The person's message of a turn that goes on after the cut without it, or went on without it before."""
         last = _message(self._view[-1]) if self._view else None
         if last is None or (isinstance(last, Assistant) and not last.calls):
             return None
-        asked = next((entry for entry in reversed(self._view) if isinstance(_message(entry), User)), None)
+        asked = next((entry for entry in reversed(self._said) if isinstance(_message(entry), User)), None)
         found = _message(asked) if asked and asked.seq < at else None
         return found if isinstance(found, User) else None
 

@@ -51,13 +51,15 @@ class Written(msgspec.Struct, frozen=True):
 class Writer(msgspec.Struct, frozen=True):
     """Who writes the summary of a session, and for whom: `focus` is what the person asks in particular.
 
-    `own`: it is the model of the conversation, which has the beginning of the request in its cache.
+    `own`: it is the model of the conversation, which has the beginning of the request in its cache. `told` is added to
+    the summary in any case.
     """
 
     turn: Turn
     chosen: Chosen
     prefix: Head
     focus: str = ""
+    told: str = ""
     own: bool = True
 
     def limit_tokens(self, head: Sequence[Message]) -> int:
@@ -102,8 +104,8 @@ async def write(writer: Writer, entries: Sequence[Entry], until: int, *, halving
 async def _at_once(writer: Writer, entries: Sequence[Entry], until: int) -> Written | None:
     """The summary by one request, and more of them while it is not good enough; None where none fits."""
     head = history(entries, until=until)
-    wanted = summary.identifiers(head) if writer.turn.compaction.identifier_policy == "strict" else ()
-    best, lost, shorter = Written(""), tuple(wanted), False
+    wanted = _wanted(writer, head)
+    best, lost, shorter = Written(""), wanted, False
     for attempt in range(writer.attempts):
         words = writer.limit_tokens(head) // 2
         asked = summary.instruction(words, focus=writer.focus, wanted=lost if attempt else (), shorter=shorter)
@@ -120,6 +122,12 @@ async def _at_once(writer: Writer, entries: Sequence[Entry], until: int) -> Writ
         if (text and not left and not shorter) or reply.finish_reason is None:
             break  # it is good, or took all the time there is
     return msgspec.structs.replace(best, text=summary.with_list(best.text, lost)) if best.text else best
+
+
+def _wanted(writer: Writer, head: Sequence[Message]) -> tuple[str, ...]:
+    """What the summary must name."""
+    strict = writer.turn.compaction.identifier_policy == "strict"
+    return summary.missing(writer.told, summary.identifiers(head)) if strict else ()
 
 
 async def _fitting(writer: Writer, head: Sequence[Message], asked: str) -> tuple[list[Message], int] | None:

@@ -62,9 +62,11 @@ def summary_message(summary: str) -> User:
 def history(entries: Sequence[Entry], *, until: int | None = None) -> tuple[Message, ...]:
     """The messages to send after the head's system text: every call in them answered exactly once, in order.
 
-    `until`: only those of the entries before this `seq`.
+    `until`: only those of the entries before this `seq`, at which something else than a result is said.
     """
-    messages, _ = _walk(entries, until)
+    messages, step = _walk(entries, until)
+    if step and until is not None:
+        messages.extend(step.messages())  # what is said there ends it
     return tuple(messages)
 
 
