@@ -13,6 +13,7 @@ from garra.models.catalogue import Chosen
 from garra.models.facts import root_url
 from garra.models.posting import json_of, post
 from garra.wire.body import request_body
+from garra.wire.chunks import TOKENS_LIMIT
 from garra.wire.http import Http
 from garra.wire.messages import Message, ToolSpec
 from garra.wire.request import ChatRequest
@@ -38,7 +39,7 @@ async def count(http: Http, chosen: Chosen, messages: Sequence[Message], tools: 
     response = await post(http, chosen, f"{root_url(chosen.endpoint)}/tokenize", _body(chosen, messages, tools))
     answer = json_of(response) if response.status == 200 else None
     tokens = answer.get("count") if isinstance(answer, dict) else None
-    return tokens if type(tokens) is int else None
+    return tokens if type(tokens) is int and 0 < tokens < TOKENS_LIMIT else None
 
 
 def _body(chosen: Chosen, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> dict[str, Any]:

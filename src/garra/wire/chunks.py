@@ -14,6 +14,7 @@ from garra.wire.events import CallDelta, Event, ReasoningDelta, TextDelta, Usage
 # Newest first: vLLM's present name, its former one, and that of some proxies.
 REASONING_FIELDS = ("reasoning", "reasoning_content", "reasoning_text")
 TOKENS_LIMIT = 2**31
+"""No prompt has as many tokens: a server that says so has miscounted."""
 
 
 class ChunkReader:
