@@ -121,9 +121,13 @@ def test_thinking_of_an_attempt_that_failed_is_not_shown_afterwards() -> None:
     out = io.StringIO()
     view = ReasoningView(out, "on")
 
+    view.take("a step that was stored")
+    view.settle()
     view.take("wrong")
+    view.pause()  # an answer began, and broke off
+    view.take("wrong too")
     view.void()
     view.take("right")
     view.finish()
 
-    assert out.getvalue() == "thinking: right\n"
+    assert out.getvalue() == "thinking: a step that was stored\nright\n"

@@ -42,6 +42,7 @@ class Printer:
                     self._end_answer()
                 self._reasoning.take(text)
             case ToolStarted(call):
+                self._reasoning.settle()
                 self.line(f"· {describe(call)}", DIM)
             case ToolFinished(result):
                 self.line(f"  {summary(result)}", RED if result.failed else DIM)

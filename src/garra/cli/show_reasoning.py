@@ -29,6 +29,7 @@ class ReasoningView:
         self._aside, self._begin, self._end = aside, begin, end
         self._kept: list[str] = []
         self._thoughts: list[str] = []
+        self._settled: list[str] = []
         self._open = self._at_line_start = False
 
     def take(self, text: str) -> None:
@@ -47,18 +48,25 @@ class ReasoningView:
             self._aside.write(self._end if self._at_line_start else f"{self._end}\n")
             self._aside.flush()
             self._open = False
-        self._thoughts.append("".join(self._kept).strip())
-        self._kept = []
+        if self._kept:
+            self._thoughts.append("".join(self._kept).strip())
+            self._kept = []
+
+    def settle(self) -> None:
+        """The reply that all of it belongs to is stored."""
+        self.pause()
+        self._settled += self._thoughts
+        self._thoughts = []
 
     def void(self) -> None:
-        """What came since the last pause belongs to an attempt that failed."""
-        self._kept = []
+        """What came since then belongs to an attempt that failed."""
+        self._kept, self._thoughts = [], []
 
     def finish(self) -> None:
         """The turn is over: show what was kept for now."""
-        self.pause()
-        text = "\n".join(filter(None, self._thoughts))
-        self._thoughts = []
+        self.settle()
+        text = "\n".join(filter(None, self._settled))
+        self._settled = []
         if text:
             self._aside.write(f"{self._begin}{LEAD}{text}{self._end}\n")
             self._aside.flush()
