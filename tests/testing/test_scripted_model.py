@@ -147,6 +147,37 @@ async def test_the_models_route_tells_the_window() -> None:
     assert [(row["id"], row["max_model_len"]) for row in rows] == [("m", 123)]
 
 
+async def test_a_server_that_caches_tells_how_much_of_a_prompt_it_had_seen_before() -> None:
+    begun = [{"role": "system", "content": "word " * 100}, {"role": "user", "content": "hi " * 20}]
+    more = [*begun, {"role": "assistant", "content": "ok"}, {"role": "user", "content": "and more " * 20}]
+    other = [{"role": "system", "content": "another " * 100}]
+    cached: list[int] = []
+    prompts: list[int] = []
+    async with ScriptedModel(caches=True) as server, Http() as http:
+        for messages in (begun, more, more, other):
+            usage = json.loads((await chat(server, messages=messages))[1])["usage"]
+            cached.append(usage["prompt_tokens_details"]["cached_tokens"])
+            prompts.append(usage["prompt_tokens"])
+        metrics = (await http.request("GET", f"{server.root_url}/metrics")).body.decode()
+
+    assert all(count % 16 == 0 for count in cached)
+    assert cached[0] == cached[3] == 0
+    assert prompts[0] - 32 < cached[1] < prompts[0]
+    assert prompts[2] - 17 <= cached[2] < prompts[2]
+    assert f'vllm:prefix_cache_queries_total{{engine="0",model_name="scripted"}} {float(sum(prompts))}' in metrics
+    assert f'vllm:prefix_cache_hits_total{{engine="0",model_name="scripted"}} {float(sum(cached))}' in metrics
+    assert 'vllm:num_requests_running{engine="0",model_name="scripted"} 0.0' in metrics
+
+
+async def test_a_server_that_caches_nothing_has_no_metrics_and_tells_of_none() -> None:
+    async with ScriptedModel() as server, Http() as http:
+        answer = await http.request("GET", f"{server.root_url}/metrics")
+        usage = json.loads((await chat(server))[1])["usage"]
+
+    assert answer.status == 404
+    assert "prompt_tokens_details" not in usage
+
+
 async def test_a_failure_is_sent_as_it_is_written() -> None:
     async with ScriptedModel([Failure(418, "short and stout", {"x-pot": "tea"})]) as server, Http() as http:
         answer = await http.request("POST", f"{server.base_url}/chat/completions", json={"model": "scripted"})

@@ -10,11 +10,12 @@ from typing import Any, Self
 
 import msgspec
 
+from garra.testing.cache import PrefixCache
 from garra.testing.frames import frames, whole, words
 from garra.testing.protocol import Received, ServerConnection
 from garra.testing.script import Answer, Failure, HangUp, Raw, Silence, Step, answer_of, text_of
 
-_OPEN_ROUTES = ("/health", "/version", "/tokenize")
+_OPEN_ROUTES = ("/health", "/version", "/tokenize", "/metrics")
 _CREATED = 1767225600
 _NO_TAG = "Invalid structured_outputs structural_tag specification. (parameter=structured_outputs)"
 _TRIED = b'"Say hello in one word. '
@@ -29,7 +30,8 @@ class ScriptedModel:
     requests alone. Requests that only try the server out take no step: one for a single token, or with the question
     that is asked to try things, gets a word, one bound to a choice gets its first. With `takes_tools` false it refuses
     `tools` as vLLM does without its tool flags; with `shows_tools` false it takes them, but its template has no place
-    for them; with `sees_images` false it refuses images as a text model does.
+    for them; with `sees_images` false it refuses images as a text model does. With `caches` it keeps a prefix cache,
+    says in each usage what was in it, and shows vLLM's counters under /metrics.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class ScriptedModel:
         takes_tools: bool = True,
         shows_tools: bool = True,
         sees_images: bool = True,
+        caches: bool = False,
         port: int = 0,
     ) -> None:
         self._script = list(script)
@@ -50,6 +53,8 @@ class ScriptedModel:
         self.model, self.max_model_len, self.api_key = model, max_model_len, api_key
         self.takes_tools, self.shows_tools, self.sees_images = takes_tools, shows_tools, sees_images
         self.port = port
+        self.cache = PrefixCache() if caches else None
+        self.running = 0
         self.requests: list[Received] = []
         self.connected = 0
         self._connections: set[ServerConnection] = set()
@@ -113,7 +118,13 @@ class ScriptedModel:
             return _send(out, 401, {"error": "Unauthorized"})
         match request.method, path:
             case "POST", "/v1/chat/completions":
-                return await self._chat(request, out)
+                self.running += 1
+                try:
+                    return await self._chat(request, out)
+                finally:
+                    self.running -= 1
+            case "GET", "/metrics" if self.cache:
+                return _send(out, 200, self.cache.metrics(self.model, self.running))
             case "GET", "/v1/models":
                 return _send(out, 200, self._models())
             case "GET", "/health":
@@ -140,7 +151,7 @@ class ScriptedModel:
         return {"object": "list", "data": [row]}
 
     def _tokenize(self, request: Received, out: ServerConnection) -> None:
-        count = self._prompt_tokens(request.body)
+        count = len(self._prompt(request.body))
         tokens = list(range(count))
         _send(out, 200, {"count": count, "max_model_len": self.max_model_len, "tokens": tokens, "token_strs": None})
 
@@ -174,21 +185,25 @@ class ScriptedModel:
             return f"{self.model} is not a multimodal model"
         return "" if _is_tag(body.get("structured_outputs")) else _NO_TAG
 
-    def _prompt_tokens(self, body: Any) -> int:
-        """Words of the messages, of the tools where the template shows them, and a few for an image."""
+    def _prompt(self, body: Any) -> list[str]:
+        """The words of the tools, where the template shows them, then of the messages, and a few for each image."""
         if not isinstance(body, dict):
-            return 0
+            return []
         tools = (body.get("tools") or []) if self.shows_tools else []
         seen = body.get("messages") or body.get("prompt") or ""
-        texts = (msgspec.json.encode(each).decode() for each in (seen, *tools))
-        return sum(len(words(text)) for text in texts) + _IMAGE_TOKENS * _images(body)
+        texts = (msgspec.json.encode(each).decode() for each in (*tools, seen))
+        return [*(word for text in texts for word in words(text)), *["image"] * (_IMAGE_TOKENS * _images(body))]
 
     def _next_step(self) -> Step:
         self._played += 1
         return self._script[self._played - 1] if self._played <= len(self._script) else self._last_text
 
     async def _answer(self, answer: Answer, body: dict[str, Any], request: Received, out: ServerConnection) -> None:
-        prompt_tokens = self._prompt_tokens(body)
+        prompt = self._prompt(body)
+        prompt_tokens = len(prompt)
+        if self.cache:
+            cached = self.cache.ask(prompt)
+            answer = msgspec.structs.replace(answer, cached_tokens=cached) if answer.cached_tokens is None else answer
         if not body.get("stream"):
             return _send(out, 200, whole(answer, model=self.model, prompt_tokens=prompt_tokens))
         out.begin(200, {"content-type": "text/event-stream; charset=utf-8"})
