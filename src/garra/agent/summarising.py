@@ -5,9 +5,7 @@ cache serves all but that. So the tools stay in it, though none may be called. N
 the reply while it comes.
 """
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 
 import msgspec
 
@@ -15,16 +13,14 @@ from garra.agent import summary
 from garra.agent.budget import SURE_SHARE, estimate_tokens, text_tokens
 from garra.agent.calls.described import as_text
 from garra.agent.cut import halfway
+from garra.agent.quiet import quiet_reply
 from garra.agent.thresholds import reserve_tokens
 from garra.agent.turn import Turn, is_described
-from garra.errors import ContextOverflow, ModelError, ServerSilent
+from garra.errors import ContextOverflow
 from garra.models.catalogue import Chosen
-from garra.models.retry import Retries
 from garra.sessions.entries import Compacted, Entry, Head
 from garra.sessions.transcript import NO_REPLY, history
-from garra.wire.chat import ChatCompletions
 from garra.wire.events import Reply, Usage
-from garra.wire.inline_thinking import split_thinking
 from garra.wire.messages import Assistant, Message, System, ToolSpec, User
 from garra.wire.request import ChatRequest
 
@@ -113,7 +109,7 @@ async def _at_once(writer: Writer, entries: Sequence[Entry], until: int) -> Writ
         if found is None:
             return best if best.text else None
         messages, room = found
-        reply = await _patiently(writer, messages, room)
+        reply = await _reply(writer, messages, room)
         text = summary.cleaned(reply.text)
         left = summary.missing(text, wanted)
         if text and (not best.text or len(left) <= len(lost)):
@@ -162,44 +158,14 @@ def _tools(writer: Writer) -> tuple[ToolSpec, ...]:
     return writer.prefix.tools if writer.own else ()
 
 
-async def _patiently(writer: Writer, messages: Sequence[Message], limit: int) -> Reply:
-    """One reply; what passes by itself is tried once more."""
-    try:
-        return await _reply(writer, messages, limit)
-    except ModelError as error:
-        wait_s = Retries(may_move_on=True).wait_s(error, writer.chosen.endpoint)
-        if wait_s is None:
-            raise
-        await asyncio.sleep(wait_s)
-    return await _reply(writer, messages, limit)
-
-
 async def _reply(writer: Writer, messages: Sequence[Message], limit: int) -> Reply:
-    """One reply; one that takes too long as far as it had come, without a finish reason, or else `ServerSilent`."""
-    chosen, seconds = writer.chosen, writer.turn.compaction.timeout_seconds
+    """One reply of the model that writes."""
+    chosen = writer.chosen
     params = {name: value for name, value in chosen.params.items() if name not in NO_CONSTRAINTS}
     request = ChatRequest(
         chosen.ref.id, tuple(messages), tools=_tools(writer), tool_choice="none", max_tokens=limit, params=params
     )
-    reply = Reply()
-    stream = ChatCompletions(writer.turn.http, chosen.endpoint).stream(request)
-    try:
-        async with (
-            asyncio.timeout(seconds) as in_time,
-            aclosing(split_thinking(stream, opened=chosen.thinking.opens)) as events,
-        ):
-            async for event in events:
-                reply.add(event)
-    except TimeoutError:
-        if not in_time.expired():
-            raise
-        if reply.text.strip():
-            return reply
-        raise ServerSilent(
-            f"{chosen.ref} did not finish the summary within {seconds} s (agents.defaults.compaction.timeoutSeconds). "
-            "Raise it: garra config set agents.defaults.compaction.timeoutSeconds SECONDS"
-        ) from None
-    return reply
+    return await quiet_reply(writer.turn, chosen, request, limit_s=writer.turn.compaction.timeout_seconds)
 
 
 def _thinks(chosen: Chosen) -> bool:
