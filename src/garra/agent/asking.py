@@ -95,9 +95,8 @@ class Asking:
                 async for wait in waits:
                     yield wait
             stream = ChatCompletions(self._turn.http, chosen.endpoint).stream(request)
-            events = split_thinking(stream, opened=chosen.thinking.opens)
-            if not request.tools:
-                events = read_calls(events, [*toolbox.specs(), *toolbox.others()])
+            thought = split_thinking(stream, opened=chosen.thinking.opens)
+            events = read_calls(thought, [*toolbox.specs(), *toolbox.others()])
             await stack.enter_async_context(aclosing(events))
             while (event := await self._deadline.within(_next(events))) is not None:
                 self.reply.add(event)

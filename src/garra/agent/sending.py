@@ -8,6 +8,7 @@ from typing import Any
 
 from garra.agent.budget import estimate_tokens, reply_limit, used_tokens
 from garra.agent.calls.described import as_text, constraint
+from garra.agent.calls.neutral import neutral_results
 from garra.agent.record import Record
 from garra.agent.turn import Turn, is_described
 from garra.models.catalogue import Capabilities
@@ -19,8 +20,12 @@ from garra.wire.request import ChatRequest
 
 def messages_of(prefix: Head, entries: Sequence[Entry]) -> list[Message]:
     """What is sent: the same values, and so the same bytes, each time."""
-    messages: list[Message] = [System(prefix.system), *history(entries)]
-    return as_text(messages) if is_described(prefix) else messages
+    return in_form(prefix, [System(prefix.system), *history(entries)])
+
+
+def in_form(prefix: Head, messages: Sequence[Message]) -> list[Message]:
+    """Messages as a session with this prefix sends them."""
+    return as_text(messages) if is_described(prefix) else neutral_results(messages)
 
 
 async def next_request(turn: Turn, record: Record, capabilities: Capabilities) -> ChatRequest:

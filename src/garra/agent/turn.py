@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from garra.agent.calls import described
+from garra.agent.calls.neutral import neutral
 from garra.agent.prompt import Limits, Prompt, build_prompt
 from garra.config.schema_compaction import CompactionSettings
 from garra.models.catalogue import Capabilities, Chosen
@@ -74,7 +75,7 @@ def make_prefix(turn: Turn, capabilities: Capabilities) -> tuple[Head, Prompt]:
         turn.limits.within(turn.chosen.window),
         directory=turn.toolbox.directory(),
         extra="" if native or not specs else described.description(specs),
-        quote=None if native else described.quoted,
+        quote=neutral,
     )
     return Head(prompt.text, specs if native else (), str(turn.chosen.ref)), prompt
 

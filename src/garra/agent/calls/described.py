@@ -9,18 +9,16 @@ in `tagged`.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from garra.agent.calls.hermes import CLOSE, OPEN
+from garra.agent.calls.neutral import neutral, neutral_results
 from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec, User
 
 END = "}\n" + CLOSE
 LEAD = "Tools. To call one, end your message with:\n" + OPEN
 """How a description begins; no prompt without one holds it."""
-
-_TAG = re.compile(r"<(?=/?\s*tool_(?:call|response)\b)", re.IGNORECASE)
 
 
 def _begin(name: str) -> str:
@@ -50,8 +48,8 @@ def constraint(specs: Sequence[ToolSpec]) -> dict[str, Any]:
 
 
 def quoted(text: str) -> str:
-    """Text from elsewhere in which nothing is one of our tags: it can neither end its result nor pass for a call."""
-    return _TAG.sub("&lt;", text)
+    """Text from elsewhere, made plain: it can neither end its result nor pass for a call (`neutral`)."""
+    return neutral(text)
 
 
 def as_text(messages: Sequence[Message]) -> list[Message]:
@@ -61,6 +59,7 @@ def as_text(messages: Sequence[Message]) -> list[Message]:
     together, so what was sent stays sent.
     """
     plain: list[Message] = []
+    messages = neutral_results(messages)
     for before, message in zip((None, *messages), messages, strict=False):
         written = _plain(message)
         if isinstance(before, ToolResult) and isinstance(message, ToolResult):
@@ -80,6 +79,6 @@ def _plain(message: Message) -> Message:
             written = "\n".join(f"{_begin(call.name)}{call.arguments}{END}" for call in calls)
             return Assistant(text + written, (), reasoning, field)
         case ToolResult(_, _, text):
-            return User(f"<tool_response>\n{quoted(text)}\n</tool_response>")
+            return User(f"<tool_response>\n{text}\n</tool_response>")
         case System() | User() | Assistant():
             return message
