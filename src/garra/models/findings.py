@@ -12,7 +12,6 @@ import msgspec
 
 from garra.errors import AuthRejected, ModelUnreachable, ServerSilent
 from garra.models.cache import Catalogue, tried_key
-from garra.models.capabilities import try_out, try_rest
 from garra.models.catalogue import STALE_AFTER_S, Capabilities, Chosen, Listing, ModelEntry, Tried
 from garra.models.discovery import Answer, Servers
 from garra.models.providers import Access
@@ -76,6 +75,8 @@ class Findings:
         return await self._servers.listing(chosen.endpoint, refresh=True)
 
     async def _try_out(self, chosen: Chosen, answer: Answer, *, whole: bool = False) -> Capabilities:
+        from garra.models.capabilities import try_out, try_rest  # once for a server; most turns go without
+
         _check(answer)
         listing = answer.listing
         version = (listing.server_version if listing else None) or ""
