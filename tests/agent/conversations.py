@@ -109,7 +109,7 @@ class Conversation:
 
     async def __aenter__(self) -> Self:
         for name, script, takes_tools in zip(_NAMES, self._scripts, self._takes_tools, strict=True):
-            server = ScriptedModel(script, model=name, max_model_len=WIDE, takes_tools=takes_tools)
+            server = ScriptedModel(script, model=name, max_model_len=WIDE, takes_tools=takes_tools, caches=True)
             self.servers.append(await self._stack.enter_async_context(server))
         self._configure()
         return self
@@ -138,6 +138,11 @@ class Conversation:
         """What was sent in the session's turns, in order, each with the number of the server."""
         every = [self._requests(number) for number in range(len(self.servers))]
         return [(number, every[number][at]) for number, at in self._order]
+
+    def reused(self) -> list[float]:
+        """The share of all prompt tokens that each server had in its cache."""
+        caches = [server.cache for server in self.servers]
+        return [cache.hits / cache.queries if cache and cache.queries else 0.0 for cache in caches]
 
     def elsewhere(self) -> list[Request]:
         """What was sent in the other session's turns."""

@@ -75,9 +75,10 @@ def test_each_request_of_sixty_turns_begins_with_the_one_before_over_restarts_sw
     if described:
         plan = plan[: TURNS // 3]
 
-    sent, other = asyncio.run(played(tmp_path / "home", plan, described=described))
+    sent, other, reused = asyncio.run(played(tmp_path / "home", plan, described=described))
 
     assert len(sent) > len(plan)
+    assert min(reused) > (0.8 if len(plan) == TURNS else 0.5), reused
     first, second = of(sent, 0), of(sent, 1)
     check_prefixes(first)
     check_prefixes(second)
@@ -91,11 +92,11 @@ def test_each_request_of_sixty_turns_begins_with_the_one_before_over_restarts_sw
 
 async def played(
     home: Path, plan: list[Planned], *, described: bool = False, elsewhere: int = 7
-) -> tuple[list[tuple[int, Request]], list[Request]]:
-    """The requests of the session, and those of the other one."""
+) -> tuple[list[tuple[int, Request]], list[Request], list[float]]:
+    """The requests of the session, those of the other one, and the share that each server had in its cache."""
     async with Conversation(home, plan, described=described, elsewhere=elsewhere) as conversation:
         await conversation.play()
-        return conversation.requests(), conversation.elsewhere()
+        return conversation.requests(), conversation.elsewhere(), conversation.reused()
 
 
 def of(sent: list[tuple[int, Request]], server: int) -> list[Request]:
@@ -112,7 +113,7 @@ def of(sent: list[tuple[int, Request]], server: int) -> list[Request]:
 )
 def test_each_request_begins_with_the_one_before_whatever_happens_in_between(plan: list[Planned]) -> None:
     with TemporaryDirectory() as folder:
-        sent, _ = asyncio.run(played(Path(folder) / "home", plan, elsewhere=0))
+        sent, _, _ = asyncio.run(played(Path(folder) / "home", plan, elsewhere=0))
 
     check_prefixes([request for _, request in sent])
 
