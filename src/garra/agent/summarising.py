@@ -14,8 +14,9 @@ from garra.agent.budget import SURE_SHARE, estimate_tokens, text_tokens
 from garra.agent.calls.described import as_text
 from garra.agent.cut import halfway
 from garra.agent.quiet import quiet_reply
+from garra.agent.sending import in_form
 from garra.agent.thresholds import reserve_tokens
-from garra.agent.turn import Turn, is_described
+from garra.agent.turn import Turn
 from garra.errors import ContextOverflow
 from garra.models.catalogue import Chosen
 from garra.sessions.entries import Compacted, Entry, Head
@@ -151,7 +152,7 @@ def _messages(writer: Writer, head: Sequence[Message], asked: str) -> list[Messa
     """The conversation as it was sent, and the instruction: in the form of its prefix, or without tools for others."""
     pause = [] if head and isinstance(head[-1], Assistant) else [NO_REPLY]
     messages: list[Message] = [System(writer.prefix.system), *head, *pause, User(asked)]
-    return messages if writer.own and not is_described(writer.prefix) else as_text(messages)
+    return in_form(writer.prefix, messages) if writer.own else as_text(messages)
 
 
 def _tools(writer: Writer) -> tuple[ToolSpec, ...]:
