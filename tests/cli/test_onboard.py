@@ -20,7 +20,7 @@ from garra.cli.onboarding import guided
 from garra.cli.onboarding.finding import Server, find_servers, provider_of
 from garra.config.load import load_configuration
 from garra.config.paths import resolve_paths
-from garra.testing import ScriptedModel
+from garra.testing import Failure, ScriptedModel
 from garra.wire.http import Http
 from tests.live.served import free_port
 
@@ -79,6 +79,17 @@ def test_the_only_served_model_is_taken_written_and_greeted(server: ScriptedMode
         "agents": {"defaults": {"model": {"primary": "vllm/Org/Tiny"}}},
     }
     assert not (file.parent / "auth.json").exists()
+
+
+def test_a_model_that_refuses_its_first_words_is_an_error_that_leads_to_the_doctor(file: Path, capsys: Capture) -> None:
+    refusal = Failure(400, {"error": {"message": "no", "type": "BadRequestError", "code": 400}})
+    with beside(ScriptedModel([refusal] * 9)) as server:
+        assert onboard("--custom-base-url", server.base_url) == 1
+
+    shown = capsys.readouterr().err
+    assert "garra doctor" in shown
+    assert "Traceback" not in shown
+    assert file.exists()
 
 
 def test_an_address_without_its_last_part_is_completed(server: ScriptedModel, file: Path) -> None:

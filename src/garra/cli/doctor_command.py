@@ -100,13 +100,17 @@ def command_lines(command: str) -> list[str]:
 
 
 def _words(command: str) -> list[str]:
-    """The command in pieces that a shell may read on lines of their own; one that cannot be told apart is one piece."""
+    """The command in pieces that may stand on lines of their own, a flag with its value; whole where it is no words."""
     lexer = shlex.shlex(command, posix=False)
     lexer.whitespace_split, lexer.commenters = True, ""
+    pieces: list[str] = []
     try:
-        return list(lexer)
+        for word in lexer:
+            is_value = pieces and pieces[-1].startswith("--") and " " not in pieces[-1] and not word.startswith("--")
+            pieces[-1:] = [f"{pieces[-1]} {word}"] if is_value else [*pieces[-1:], word]
     except ValueError:
         return [command]
+    return pieces
 
 
 def verdict(findings: "list[Finding]") -> str:

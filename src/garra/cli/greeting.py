@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 import msgspec
 
+from garra.errors import GarraError
+
 if TYPE_CHECKING:
     from garra.cli.app import App
     from garra.cli.talk import Room
@@ -48,8 +50,12 @@ async def hello(room: "Room", chosen: "Chosen", out: TextIO | None = None) -> st
 
 
 async def greet(app: "App", out: TextIO | None = None) -> str:
-    """The configured model's hello, in rooms of its own."""
+    """The hello of the model that was just configured, in rooms of its own."""
     from garra.cli.talk import open_room
 
-    async with open_room(app) as room:
-        return await hello(room, await room.models.choose(None), out)
+    try:
+        async with open_room(app) as room:
+            return await hello(room, await room.models.choose(None), out)
+    except GarraError:
+        click.echo("What was chosen is written all the same. To look closer: garra doctor", err=True)
+        raise

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from garra.doctor.subject import Subject
+from garra.models.thinking import with_thinking
 from garra.wire.chat import ChatCompletions
 from garra.wire.events import Finish, Reply, Usage
 from garra.wire.messages import Assistant, Message, ToolSpec
@@ -59,8 +60,9 @@ async def ask(subject: Subject, question: Question) -> Heard:
 
 def without_thinking(subject: Subject) -> dict[str, Any]:
     """Fields that ask a model that would think not to: what is tried here is the form of its answer."""
-    kwargs = {"enable_thinking": False} | (subject.chosen.params.get("chat_template_kwargs") or {})
-    return {"chat_template_kwargs": kwargs}
+    off = with_thinking(subject.chosen, "off").params
+    kwargs = {"enable_thinking": False} | (off.get("chat_template_kwargs") or {})
+    return off | {"temperature": 0, "chat_template_kwargs": kwargs}
 
 
 def flat(text: str, limit: int = 60) -> str:

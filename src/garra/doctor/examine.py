@@ -3,8 +3,11 @@
 Gives each finding as soon as it is made. Every check ends in bounded time, and none raises.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TypeAlias
+
+import msgspec
 
 from garra.config.load import Configuration
 from garra.config.paths import Paths
@@ -14,11 +17,13 @@ from garra.doctor.fitting import check_fitting
 from garra.doctor.local import engine, on_path, permissions, read_configuration
 from garra.doctor.prefix import check_prefix_cache
 from garra.doctor.reach import check_key, check_model, check_server, check_window, find_weights
+from garra.doctor.replicas import check_replicas
 from garra.doctor.replies import check_chat, check_structured, check_thinking, check_tokenizer
 from garra.doctor.storage import check_store
 from garra.doctor.subject import Subject
 from garra.doctor.tool_calls import DESCRIBED, NATIVE, TEXT, Tried, try_described, try_native, try_text, weighed
 from garra.errors import GarraError
+from garra.models.catalogue import Capabilities
 from garra.models.facts import root_url
 from garra.models.models import Models
 from garra.models.refs import split_profile
@@ -97,9 +102,12 @@ class _Examination:
             for name in ("server", "model", *_AFTER_MODEL):
                 yield skipped(name, "the key or the address cannot be used")
             return
+        access = self.models.access(provider)
         view = await self.models.view(provider, refresh=True)
         server = check_server(view, self.configuration)
         yield server
+        if len(access.replicas) > 1:
+            yield await check_replicas(self.http, access, self.configuration)
         found, chosen = skipped("model", "the server does not answer as it should"), None
         if server.state != "broken":
             found, chosen = await check_model(self.models, view, self.configuration, self.ref)
@@ -117,17 +125,18 @@ class _Examination:
         yield check_window(subject)
         kept: list[Heard] = []
         yield await self._bounded(subject, "chat", _chat(subject, kept))
-        works = {NATIVE: False}
         if kept:
-            async for found in self._replies(subject, kept[0], works):
+            subject = msgspec.structs.replace(subject, able=await _find_out(subject, self.limit_s))
+            async for found in self._replies(subject, kept[0]):
                 yield found
         else:
             for name in _AFTER_CHAT:
                 yield skipped(name, "the model does not answer")
-        yield await self._bounded(subject, "prompt", check_fitting(subject, native=works[NATIVE]))
+        yield await self._bounded(subject, "prompt", check_fitting(subject))
 
-    async def _replies(self, subject: Subject, heard: Heard, works: dict[str, bool]) -> Findings:
-        """The checks of a model that answers. `works` is told which rungs of the ladder do."""
+    async def _replies(self, subject: Subject, heard: Heard) -> Findings:
+        """The checks of a model that answers."""
+        works: dict[str, bool] = {}
         for name, trial in ((NATIVE, try_native), (DESCRIBED, try_described), (TEXT, try_text)):
             above = any(works.values())
             found = await self._bounded(subject, name, _rung(name, trial, subject, works))
@@ -141,6 +150,15 @@ class _Examination:
         """One check in bounded time; what it asked for in vain is looked at in the server's own numbers."""
         curl = f"curl {root_url(subject.chosen.endpoint)}/metrics"
         return await bounded(check, work, self.limit_s, curl)
+
+
+async def _find_out(subject: Subject, limit_s: float) -> Capabilities | None:
+    """What the model can do, found out anew and remembered for its turns; None where it cannot be."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await subject.models.probe(subject.chosen)
+    except (GarraError, TimeoutError):
+        return None
 
 
 async def _chat(subject: Subject, kept: list[Heard]) -> Finding:

@@ -14,8 +14,9 @@ CROWDED_SHARE = 0.5
 """From here on the fixed part of the prompt takes so much that conversations are soon too long."""
 
 
-async def check_fitting(subject: Subject, *, native: bool) -> Finding:
-    """How much of the window a first message takes."""
+async def check_fitting(subject: Subject) -> Finding:
+    """How much of the window a first message takes, with the tools where this server has them."""
+    native = subject.able is None or subject.able.tools != "refused"
     toolbox = default_toolbox(
         subject.configuration, workspace=subject.configuration.workspace(), session_key=main_key(), approve=nobody
     )

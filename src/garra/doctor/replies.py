@@ -10,6 +10,7 @@ from garra.doctor.finding import Finding, broken, hint, ok
 from garra.doctor.parsers import reasoning_parser
 from garra.doctor.subject import Subject
 from garra.errors import ContextOverflow, GarraError, RequestRefused, ServerBusy, ServerFailed
+from garra.models.thinking import label, levels_of
 from garra.wire.body import decode
 from garra.wire.messages import User
 
@@ -71,8 +72,15 @@ def check_thinking(subject: Subject, heard: Heard) -> Finding:
             "thinking", "the model thinks, and the server sends it as text: <think>", means, subject.serve(*flags)
         )
     if reply.reasoning:
-        return ok("thinking", f"the model thinks; the server sends it apart, as `{reply.reasoning_field}`")
-    return ok("thinking", "the model answers without thinking")
+        seen = f"the model thinks; the server sends it apart, as `{reply.reasoning_field}`"
+        return ok("thinking", f"{seen}{_offered(subject)}")
+    return ok("thinking", f"the model answered without thinking{_offered(subject)}")
+
+
+def _offered(subject: Subject) -> str:
+    """The levels that a person can choose."""
+    levels = ", ".join(label(subject.chosen, level) for level in levels_of(subject.chosen))
+    return f"; it offers {levels} (/think)" if levels else ""
 
 
 async def check_structured(subject: Subject) -> Finding:
@@ -86,6 +94,9 @@ async def check_structured(subject: Subject) -> Finding:
         return hint("structured output", str(error).splitlines()[0], means, mend, subject.serve())
     if _fits(heard.text):
         return ok("structured output", f"a reply was held to a schema: {said(heard.text)}")
+    other = subject.able.structured_form if subject.able is not None else ""
+    if other not in ("", "structured_outputs"):
+        return ok("structured output", f"replies can be held to a schema, by `{other}` alone")
     return hint("structured output", f"a schema was not kept to: {said(heard.text)}", means, mend, subject.serve())
 
 

@@ -7,7 +7,7 @@ import msgspec
 from garra.config.load import Configuration
 from garra.doctor.finding import command
 from garra.doctor.parsers import serve_line, tool_flags
-from garra.models.catalogue import Chosen, ProviderView
+from garra.models.catalogue import Capabilities, Chosen, ProviderView
 from garra.models.models import Models
 from garra.wire.http import Http
 
@@ -16,7 +16,8 @@ OURS = "garra"
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """One model on its server. `weights` is what the server says that it was loaded from."""
+    """One model on its server. `weights` is what the server says that it was loaded from; `able` what it can do, as it
+    was found out just now, None before that."""
 
     configuration: Configuration
     http: Http
@@ -24,6 +25,7 @@ class Subject(msgspec.Struct, frozen=True):
     view: ProviderView
     chosen: Chosen
     weights: str = ""
+    able: Capabilities | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -35,9 +37,9 @@ class Subject(msgspec.Struct, frozen=True):
         base_url, program = self.chosen.endpoint.base_url, "garra" if self.is_ours else "vllm"
         return serve_line(self.chosen.ref.id, base_url, *flags, weights=self.weights, program=program)
 
-    def serve_tools(self) -> str:
+    def serve_tools(self, *more: str) -> str:
         """The line with which vLLM takes `tools` for this model."""
-        return self.serve(*tool_flags(f"{self.weights} {self.chosen.ref.id}"))
+        return self.serve(*tool_flags(f"{self.weights} {self.chosen.ref.id}"), *more)
 
     def garra(self, *words: str) -> str:
         """A `garra` command for this configuration."""

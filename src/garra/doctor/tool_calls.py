@@ -48,6 +48,8 @@ async def try_native(subject: Subject) -> Tried:
         heard = await ask(subject, free)
         if _fits(heard.reply.calls):
             return ok(NATIVE, f"the server takes `tools`, and the model called one: {_shown(heard)}"), True
+        if subject.able is not None and subject.able.template_has_tools is False:
+            return _unseen(subject), False
         if heard.reply.calls:
             return _bad_call(subject, heard), False
         if _fits(await _written(heard.text)):
@@ -67,6 +69,12 @@ def _refused(subject: Subject, error: Exception) -> Finding:
         return ok(NATIVE, "the server takes no `tools`", means)
     means = "Garra describes its tools in the prompt instead. To have the server read calls itself, start it with:"
     return hint(NATIVE, head, means, subject.serve_tools())
+
+
+def _unseen(subject: Subject) -> Finding:
+    means = "Garra describes its tools in the prompt instead. vLLM's examples hold templates that show them."
+    seen = "the server takes `tools`, but its chat template does not show them to the model"
+    return hint(NATIVE, seen, means, subject.serve_tools("--chat-template", "FILE"))
 
 
 def _unparsed(subject: Subject, heard: Heard) -> Finding:
