@@ -2,7 +2,7 @@
 
 import pytest
 
-from garra.agent.events import TurnFinished
+from garra.agent.events import Notice, TurnFinished
 from garra.errors import ContextOverflow
 from garra.sessions.entries import Compacted, Entry, Head, NewEntry, Said
 from garra.testing import Call, Failure, ScriptedModel, Step
@@ -95,11 +95,23 @@ async def test_a_turn_that_is_compacted_twice_still_has_its_request_in_view(sit:
         assert len(compactions(await desk.entries())) == 2
 
 
+@pytest.mark.parametrize("notify", [True, False])
+async def test_the_person_is_told_the_numbers_where_they_want_to(sit: Sit, notify: bool) -> None:
+    async with ScriptedModel([SUMMARY, "Here."]) as server, sit(server, compaction={"notifyUser": notify}) as desk:
+        await told(desk, 9)
+
+        notices = [event.text for event in await desk.say("Where?") if isinstance(event, Notice)]
+
+        assert any("summarising" in text for text in notices)
+        assert any(text.startswith("Compacted: ") for text in notices) == notify
+
+
 async def test_where_nothing_can_be_gained_the_overflow_is_told(sit: Sit) -> None:
     async with ScriptedModel([OVERFLOW]) as server, sit(server) as desk:
         with pytest.raises(ContextOverflow):
             await desk.say("Hello?")
 
+        assert not [event for event in desk.events if isinstance(event, Notice)]
         assert len(desk.sent()) == 1
         assert compactions(await desk.entries()) == []
 

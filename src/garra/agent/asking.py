@@ -16,7 +16,6 @@ from garra.agent.budget import used_tokens
 from garra.agent.calls.reading import read_calls
 from garra.agent.candidates import Candidates
 from garra.agent.clock import Deadline
-from garra.agent.compaction import summarise
 from garra.agent.events import Notice, Retrying, TurnEvent
 from garra.agent.record import Record
 from garra.agent.sending import next_request
@@ -187,12 +186,18 @@ class Asking:
 
     async def _compact(self) -> Events:
         """Put a summary in the place of the older turns; nothing happens where there is nothing to summarise."""
+        from garra.agent.compaction import can_compact, summarise, told  # rare
+
         self._compactions += 1
-        prefix = self._record.prefix(self.capabilities)
+        prefix, used = self._record.prefix(self.capabilities), self.used
+        if not can_compact(self.turn, self._record.entries, prefix, used=used):
+            return
         yield Notice("The conversation is getting long for the model's window: summarising its older part …")
-        work = summarise(self.turn, self._record.entries, prefix, used=self.used)
+        work = summarise(self.turn, self._record.entries, prefix, used=used)
         if (compacted := await self._deadline.within(work)) is not None:
             await self._record.add(compacted)
+            if self._turn.compaction.notify_user:
+                yield Notice(told(compacted, self.used))
 
     def _new_retries(self) -> retry.Retries:
         return retry.Retries(may_move_on=self.candidates.has_more)
