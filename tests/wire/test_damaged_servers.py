@@ -34,7 +34,7 @@ SMALL = [
     for case in family()
 ]
 LARGE = list(large_answers())
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 KEPT_LIMIT_BYTES = 48 * 1024 * 1024
 
 

@@ -10,7 +10,8 @@ from garra.wire.http import Timeouts
 
 Ending: TypeAlias = Literal["keep", "close", "reset", "silence"]
 PATIENT = Timeouts(connect_s=5, first_event_s=10, gap_s=10)
-HASTY = Timeouts(connect_s=5, first_event_s=0.1, gap_s=0.1)
+HASTY = Timeouts(connect_s=5, first_event_s=0.3, gap_s=0.3)
+VERY_PATIENT = Timeouts(connect_s=5, first_event_s=60, gap_s=60)
 
 
 class Right(msgspec.Struct, frozen=True):

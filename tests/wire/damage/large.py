@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from garra.errors import StreamBroken
-from tests.wire.damage.case import Broken, Case, Right, chunked, head
+from tests.wire.damage.case import VERY_PATIENT, Broken, Case, Right, chunked, head
 from tests.wire.damage.streams import TEXT_STREAM, sse
 
 _MIB = 1024 * 1024
@@ -27,7 +27,7 @@ def large_answers() -> Iterator[Case]:
     yield _case("comments of 64 MiB", comments, b": " + block + b"\n", 1024, first=_HELLO, last=rest)
     yield _case("a million of chunks", comments, b":", 0, first=_HELLO, last=rest, tiny=1_000_000)
     yield _case("64 MiB after [DONE]", comments, block, 1024, first=chunked(sse(TEXT_STREAM)))
-    yield Case("trailers of 64 MiB", Broken(StreamBroken, "Hello"), _trailers, "close")
+    yield Case("trailers of 64 MiB", Broken(StreamBroken, "Hello"), _trailers, "close", timeouts=VERY_PATIENT)
 
 
 def _long() -> dict[str, object]:
@@ -55,7 +55,7 @@ def _case(
         yield last
 
     given: Callable[[], Iterable[bytes]] = pieces
-    return Case(name, expected, given, "keep" if last else "close")
+    return Case(name, expected, given, "keep" if last else "close", timeouts=VERY_PATIENT)
 
 
 def _trailers() -> Iterable[bytes]:
