@@ -275,6 +275,21 @@ def test_where_no_server_is_found_the_commands_that_start_one_are_shown(home: Pa
         assert wanted in done.output
 
 
+def test_of_several_models_the_configured_one_is_offered_and_any_can_be_chosen(home: Path) -> None:
+    (home / ".garra").mkdir(mode=0o700)
+    (home / ".garra" / "garra.json").write_text('{ agents: { defaults: { model: "vllm/two" } } }')
+    env = {"HOME": str(home)}
+    configuration = load_configuration(resolve_paths(env), env)
+    server = Server("vllm", "http://127.0.0.1:8000/v1", ("one", "two", "three"))
+
+    @click.command()
+    def ask() -> None:
+        click.echo(f"-> {guided._pick_model(configuration, server)}")
+
+    assert "-> two" in CliRunner().invoke(ask, input="\n", catch_exceptions=False).output
+    assert "-> three" in CliRunner().invoke(ask, input="9\n3\n", catch_exceptions=False).output
+
+
 @pytest.mark.anyio
 async def test_a_configured_server_is_found_with_its_key_and_one_that_is_down_is_not(home: Path) -> None:
     async with ScriptedModel(model="Org/Tiny", api_key=KEY) as server:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from garra.config.paths import Paths
 from garra.doctor.finding import Finding
 from garra.testing import Answer, Failure, Raw, ScriptedModel, Silence
 from garra.testing.script import Step
@@ -74,6 +75,31 @@ async def test_a_key_variable_without_a_value_is_broken_before_anything_is_sent(
     assert found["key"].state == "broken"
     assert "export MY_KEY=…" in found["key"].mend
     assert found["server"].state == "skipped"
+
+
+async def test_stored_keys_that_cannot_be_read_are_broken_and_the_file_is_left(
+    write: Write, findings: Findings, paths: Paths
+) -> None:
+    async with ScriptedModel() as server:
+        write(listing(server.base_url))
+        paths.auth_file.write_text("not JSON")
+        paths.auth_file.chmod(0o600)
+
+        found = await findings()
+
+    assert found["key"].state == "broken"
+    assert found["key"].mend[0] == f"mv {paths.auth_file} {paths.auth_file}.damaged"
+    assert paths.auth_file.read_text() == "not JSON"
+
+
+async def test_a_pinned_profile_that_is_not_stored_is_broken(write: Write, findings: Findings) -> None:
+    async with ScriptedModel() as server:
+        write(listing(server.base_url))
+
+        found = await findings("vllm/scripted@vllm:work")
+
+    assert found["key"].state == "broken"
+    assert found["key"].mend == ("garra auth set vllm:work",)
 
 
 async def test_a_model_that_is_not_served_is_broken_with_one_that_is(write: Write, findings: Findings) -> None:

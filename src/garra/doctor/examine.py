@@ -16,16 +16,17 @@ from garra.doctor.finding import Finding, bounded, broken, command, skipped
 from garra.doctor.fitting import check_fitting
 from garra.doctor.local import engine, on_path, permissions, read_configuration
 from garra.doctor.prefix import check_prefix_cache
-from garra.doctor.reach import check_key, check_model, check_server, check_window, find_weights
+from garra.doctor.reach import check_key, check_model, check_server, check_window, find_weights, no_access
 from garra.doctor.replicas import check_replicas
 from garra.doctor.replies import check_chat, check_structured, check_thinking, check_tokenizer
 from garra.doctor.storage import check_store
 from garra.doctor.subject import Subject
 from garra.doctor.tool_calls import DESCRIBED, NATIVE, TEXT, Tried, try_described, try_native, try_text, weighed
-from garra.errors import GarraError
+from garra.errors import ConfigError, GarraError
 from garra.models.catalogue import Capabilities
 from garra.models.facts import root_url
 from garra.models.models import Models
+from garra.models.providers import IMPLICIT
 from garra.models.refs import split_profile
 from garra.wire.http import Http
 
@@ -75,34 +76,44 @@ class _Examination:
     def __init__(self, configuration: Configuration, http: Http, ref: str | None, limit_s: float) -> None:
         self.configuration, self.http, self.ref, self.limit_s = configuration, http, ref, limit_s
         self.models = Models(configuration, http)
+        self.profile: str | None = None
 
     async def findings(self) -> Findings:
         """From the key to the prompt."""
         try:
             provider = await self._provider()
         except GarraError as error:
-            head, *rest = str(error).splitlines()
-            yield broken("model", head, "\n".join(rest), command(self.configuration.paths, "models", "list"))
-            for name in _AFTER_MODEL:
-                yield skipped(name, "the model is not known")
+            for found in self._unknown(error):
+                yield found
             return
         async for found in self._reach(provider):
             yield found
 
+    def _unknown(self, error: GarraError) -> list[Finding]:
+        """What is found where not even the provider can be told: keys that cannot be read, or a ref that fits none."""
+        if isinstance(error, ConfigError) and str(self.configuration.paths.auth_file) in str(error):
+            found = [no_access(error, self.configuration, IMPLICIT), skipped("model", "the keys cannot be used")]
+        else:
+            head, *rest = str(error).splitlines()
+            mend = command(self.configuration.paths, "models", "list")
+            found = [broken("model", head, "\n".join(rest), mend)]
+        return [*found, *(skipped(name, "the model is not known") for name in _AFTER_MODEL)]
+
     async def _provider(self) -> str:
         if self.ref is None:
             return self.models.default_provider()
-        return (await self.models.resolve(split_profile(self.ref)[0])).provider
+        name, self.profile = split_profile(self.ref)
+        return (await self.models.resolve(name)).provider
 
     async def _reach(self, provider: str) -> Findings:
         """The key, the server and the model; and what comes after, where these allow it."""
-        key = check_key(self.models, self.configuration, provider, self.ref)
+        key = check_key(self.models, self.configuration, provider, self.profile)
         yield key
         if key.state == "broken":
             for name in ("server", "model", *_AFTER_MODEL):
                 yield skipped(name, "the key or the address cannot be used")
             return
-        access = self.models.access(provider)
+        access = self.models.access(provider, self.profile)
         view = await self.models.view(provider, refresh=True)
         server = check_server(view, self.configuration)
         yield server

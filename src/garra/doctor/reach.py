@@ -28,7 +28,7 @@ from garra.errors import (
 from garra.models.auth import key_variable
 from garra.models.catalogue import Chosen, ProviderView
 from garra.models.models import Models
-from garra.models.refs import ModelRef, split_profile
+from garra.models.refs import ModelRef
 from garra.wire.body import decode
 from garra.wire.http import Http
 
@@ -38,12 +38,12 @@ SOME_MODEL = "Qwen/Qwen3-8B"
 """Stands in a command where no name is known."""
 
 
-def check_key(models: Models, configuration: Configuration, provider: str, ref: str | None = None) -> Finding:
-    """Where the provider's key comes from."""
+def check_key(models: Models, configuration: Configuration, provider: str, profile: str | None = None) -> Finding:
+    """Where the provider's key comes from; `profile` is a stored one that the ref pins."""
     try:
-        access = models.access(provider, split_profile(ref)[1] if ref else None)
+        access = models.access(provider, profile)
     except GarraError as error:
-        return _no_access(error, configuration, provider)
+        return no_access(error, configuration, provider, profile)
     if access.key is None:
         return ok("key", f"none is set for {provider}", "That is right for a server that was started without one.")
     if access.key.value is None:
@@ -51,9 +51,10 @@ def check_key(models: Models, configuration: Configuration, provider: str, ref: 
     return ok("key", f"for {provider}, from {access.key.source}")
 
 
-def _no_access(error: GarraError, configuration: Configuration, provider: str) -> Finding:
+def no_access(error: GarraError, configuration: Configuration, provider: str, profile: str | None = None) -> Finding:
+    """What keeps a provider from being used at all."""
     paths, text = configuration.paths, str(error)
-    store = command(paths, "auth", "set", provider)
+    store = command(paths, "auth", "set", profile or provider)
     if isinstance(error, MissingVariable):
         return broken(
             "key", text.partition(". ")[0], "No request is sent without it.", f"export {error.variable}=…", store
