@@ -139,3 +139,23 @@ async def test_a_long_conversation_goes_on_and_on_in_a_small_window(sit: Sit, wi
         entries = await desk.entries()
         assert sum(isinstance(entry.item, Said) for entry in entries) == 50
         assert len(compactions(entries)) >= 1
+
+
+@pytest.mark.parametrize("window", [4_096, 8_192])
+async def test_a_turn_of_many_steps_goes_on_in_a_small_window_even_where_the_model_writes_no_summary(
+    sit: Sit, window: int
+) -> None:
+    steps: list[Step] = [Call(f"c{number}", "read", {"path": "long.txt"}) for number in range(40)]
+    async with ScriptedModel([*steps, "Done."], max_model_len=window) as server, sit(server) as desk:
+        desk.workspace.mkdir(exist_ok=True)
+        (desk.workspace / "long.txt").write_text(PROSE * 40)
+
+        events = await desk.say("Read long.txt until you know it.")
+
+        assert isinstance(events[-1], TurnFinished)
+        done = compactions(await desk.entries())
+        assert len(done) >= 1
+        assert all(not each.model for each in done)
+        last = desk.sent()[-1]["messages"]
+        assert "Read long.txt until you know it." in last[1]["content"]
+        assert len(str(last).split()) < window  # as the scripted server counts
