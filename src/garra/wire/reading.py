@@ -25,6 +25,9 @@ from garra.wire.status import error_of, read_body
 
 REPLY_LIMIT_BYTES = 16 * 1024 * 1024
 AFTER_FINISH_S = 10.0
+"""How long the usage of a reply that is complete is waited for."""
+STRETCH = 4
+"""How many times the silence that is allowed may pass with comments, or pieces of a line, and no event."""
 _QUOTE_CHARS = 120
 _DONE = b"[DONE]"
 
@@ -36,13 +39,13 @@ class ReplyReader:
         self._response, self._endpoint, self._model = response, endpoint, model
         self._chunks = ChunkReader()
         self._done = False
-        self._event_by = response.first_by
+        self._event_by = response.first_by + (STRETCH - 1) * response.gap_s
         self._said_chars = 0
 
     async def events(self) -> AsyncGenerator[Event]:
         """The events of the reply; `Finish` last."""
         async with aclosing(self._response.chunks()) as pieces:
-            first = await _first_words(pieces)
+            first = await self._first_words(pieces)
             start = first.lstrip()[:1]
             if start == b"<" or "text/html" in self._response.headers.get("content-type", ""):
                 raise self._page(first)
@@ -52,6 +55,18 @@ class ReplyReader:
                     yield event
         yield Finish(self._reason())
         await self._response.settle()
+
+    async def _first_words(self, pieces: AsyncIterator[bytes]) -> bytes:
+        """The first bytes that are no white space and no mark of the encoding: they tell what answer this is."""
+        begun = b""
+        async for piece in pieces:
+            self._keep_time(False)
+            begun = (begun + piece).lstrip()
+            if begun.startswith(BOM):
+                begun = begun.removeprefix(BOM).lstrip()
+            if begun and not BOM.startswith(begun):
+                break
+        return begun
 
     async def _streamed(self, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
         reader = SseReader(self._response.url)
@@ -83,15 +98,17 @@ class ReplyReader:
             return b""
 
     def _keep_time(self, heard: bool) -> None:
-        """A server that sends, but no event, is as silent as one that sends nothing."""
+        """A server that sends, but no event, is believed to be at work for longer, and not for ever."""
         now = asyncio.get_running_loop().time()
-        if heard and not self._chunks.finish:
-            self._event_by = now + self._response.gap_s
-        elif now >= self._event_by and not self._done:
+        if heard and self._chunks.finish:
+            self._event_by = min(self._event_by, now + AFTER_FINISH_S)
+        elif heard:
+            self._event_by = now + STRETCH * self._response.gap_s
+        if now >= self._event_by and not self._done:
             raise ServerSilent(
-                f"{self._response.url} keeps the connection busy but says nothing: no event of a reply came for longer "
-                "than is allowed. The model may be overloaded; look at the server's log, or allow more with "
-                "timeoutSeconds."
+                f"{self._response.url} keeps the connection busy but says nothing: no event of a reply came for "
+                f"{STRETCH} times the silence that is allowed. The model may be overloaded; look at the server's log, "
+                "or allow more with timeoutSeconds."
             )
 
     def _rest(self, reader: SseReader, failure: ModelError | None) -> Iterator[Event]:
@@ -119,6 +136,7 @@ class ReplyReader:
     async def _whole(self, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
         body, size = [first], len(first)
         async for piece in pieces:
+            self._keep_time(False)
             body.append(piece)
             size += len(piece)
             if size > REPLY_LIMIT_BYTES:
@@ -185,15 +203,3 @@ def _size(event: Event) -> int:
             return len(event.arguments)
         case _:
             return 0
-
-
-async def _first_words(pieces: AsyncIterator[bytes]) -> bytes:
-    """The first bytes that are no white space and no mark of the encoding: they tell what kind of answer this is."""
-    begun = b""
-    async for piece in pieces:
-        begun = (begun + piece).lstrip()
-        if begun.startswith(BOM):
-            begun = begun.removeprefix(BOM).lstrip()
-        if begun and not BOM.startswith(begun):
-            break
-    return begun

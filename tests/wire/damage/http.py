@@ -164,6 +164,12 @@ def _silences() -> Iterator[Case]:
         ("a line drips without end", head() + hello + chunked(b"y") * 300, 6),
         ("comments without end", head() + hello + chunked(b": still here\n\n") * 200, 19),
         ("nothing but comments", head() + chunked(b":\n\n") * 300, 8),
+        ("spaces without end", head() + chunked(b" \n") * 300, 7),
+        (
+            "a whole reply drips without end",
+            head("application/json") + chunked(b'{"choices": [') + chunked(b" ") * 300,
+            6,
+        ),
         ("extensions without end", head() + hello + b"5;" + b"x" * 300, 1),
         ("trailers without end", head() + hello + b"0\r\n" + b"X: y\r\n" * 300, 1),
     ):
