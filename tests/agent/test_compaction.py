@@ -444,3 +444,10 @@ async def test_a_short_conversation_gets_a_shorter_summary(sit: Sit) -> None:
         await compact(desk)
 
         assert 128 <= desk.sent()[0]["max_tokens"] <= 700
+
+
+async def test_what_fails_by_chance_is_asked_for_once_more(sit: Sit) -> None:
+    async with ScriptedModel([Failure(500, "broken"), SUMMARY]) as server, sit(server) as desk:
+        done = await summary_of(desk, await told(desk, *talk(6)))
+
+        assert (done.model, len(desk.sent())) == ("vllm/scripted", 2)
