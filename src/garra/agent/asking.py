@@ -8,7 +8,7 @@ then the next model that the person listed. What was shown of an attempt that fa
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -27,7 +27,7 @@ from garra.models.catalogue import Capabilities
 from garra.models.slots import cap_of, slot
 from garra.sessions.entries import Said
 from garra.wire.chat import ChatCompletions
-from garra.wire.events import Event, ReasoningDelta, Reply, TextDelta
+from garra.wire.events import Event, ReasoningDelta, Reply, TextDelta, ThoughtSoFar
 from garra.wire.inline_thinking import split_thinking
 
 Events: TypeAlias = AsyncGenerator[TurnEvent]
@@ -79,6 +79,7 @@ class Asking:
                         yield notice
             else:
                 self._retries.answered()
+                await self._learn()
                 return
 
     async def _attempt(self) -> Events:
@@ -101,6 +102,8 @@ class Asking:
                 self.reply.add(event)
                 if isinstance(event, TextDelta | ReasoningDelta):
                     yield event
+                elif isinstance(event, ThoughtSoFar):
+                    yield Notice("What stands above was the model's thinking; its answer follows.")
 
     async def _prepare(self) -> Events:
         """What has to be known, and to be there, before a request: capabilities, a prefix that fits them, room."""
@@ -188,16 +191,30 @@ class Asking:
         """Put a summary in the place of the older turns; nothing happens where there is nothing to summarise."""
         from garra.agent.compaction import can_compact, summarise, told  # rare
 
-        self._compactions += 1
-        prefix, used = self._record.prefix(self.capabilities), self.used
-        if not can_compact(self.turn, self._record.entries, prefix, used=used):
+        prefix, used, entries = self._record.prefix(self.capabilities), self.used, self._record.entries
+        if not can_compact(self.turn, entries, prefix, used=used):
             return
-        yield Notice("The conversation is getting long for the model's window: summarising its older part …")
-        work = summarise(self.turn, self._record.entries, prefix, used=used)
-        if (compacted := await self._deadline.within(work)) is not None:
-            await self._record.add(compacted)
-            if self._turn.compaction.notify_user:
-                yield Notice(told(compacted, self.used))
+        self._compactions += 1
+        yield Notice("The conversation fills the model's window: summarising its older part. Ctrl-C stops.")
+        done = await self._deadline.within(summarise(self.turn, entries, prefix, used=used))
+        if done is not None:
+            await self._record.add(done)
+            yield Notice(told(done, self.used))
+
+    async def _learn(self) -> None:
+        """Remember what only a real reply shows of the server."""
+        able, usage, field = self.capabilities, self.reply.usage, self.reply.message().reasoning_field
+        assert able is not None
+        seen: dict[str, Any] = {}
+        if usage is not None and not able.stream_usage:
+            seen["stream_usage"] = True
+        if usage is not None and usage.cached_tokens is not None and not able.cached_tokens:
+            seen["cached_tokens"] = True
+        if field and field != able.reasoning_field:
+            seen["reasoning_field"] = field
+        if seen:
+            self.capabilities = msgspec.structs.replace(able, **seen)
+            await self._turn.models.learn(self.candidates.chosen, **seen)
 
     def _new_retries(self) -> retry.Retries:
         return retry.Retries(may_move_on=self.candidates.has_more)

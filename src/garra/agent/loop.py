@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import TypeAlias
 
+import msgspec
+
 from garra.agent.asking import Asking
 from garra.agent.budget import result_limit
 from garra.agent.calling import run_call
@@ -115,9 +117,18 @@ class _Running:
         """Store the reply, with arguments that can be read in one way only repaired."""
         reply, self._asking.reply = self._asking.reply, Reply()
         message = reply.message()
+        if message.calls:
+            message = msgspec.structs.replace(message, calls=self._repaired(message.calls))
         replica = self._asking.candidates.replica
         await self._record.add(Said(message, model=self._model, usage=reply.usage, replica=replica))
         return reply, message
+
+    def _repaired(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        from garra.agent.calls.repair import repaired
+
+        toolbox = self._turn.toolbox
+        specs = {spec.name: spec for spec in (*toolbox.specs(), *toolbox.others())}
+        return tuple(repaired(call, specs.get(call.name)) for call in calls)
 
     async def _call(self, call: ToolCall, cut: ToolResult | None) -> TurnEvents:
         """Run one call, unless the reply was cut in it, and store its one result."""
