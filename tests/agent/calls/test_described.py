@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.agent.calls import described
+from garra.agent.calls.brief import ITEMS, LARGEST, STRING_CHARS, short
 from garra.agent.calls.reading import read_calls
 from garra.wire.events import CallDelta, Event, Finish, ReasoningDelta, Reply, TextDelta
 from garra.wire.messages import Assistant, Message, System, ToolCall, ToolResult, ToolSpec, User
@@ -49,8 +51,53 @@ def test_the_constraint_holds_the_arguments_to_the_schema_once_a_call_has_begun(
     assert tag["format"]["at_least_one"] is False
     [only] = tag["format"]["tags"]
     assert only["begin"] == '<tool_call>\n{"name": "write", "arguments": '
-    assert only["content"] == {"type": "json_schema", "json_schema": WRITE.parameters}
+    assert only["content"]["type"] == "json_schema"
+    assert only["content"]["json_schema"] == WRITE.parameters
     assert only["end"] == "}\n</tool_call>"
+
+
+def test_a_weak_model_cannot_fill_a_call_with_spaces() -> None:
+    tag = json.loads(described.constraint([WRITE])["structured_outputs"]["structural_tag"])
+
+    assert tag["format"]["tags"][0]["content"]["max_whitespace_cnt"] == 1
+
+
+def test_a_call_can_be_demanded_and_is_then_kept_short() -> None:
+    tag = json.loads(described.constraint([WRITE], must_call=True)["structured_outputs"]["structural_tag"])
+
+    assert tag["format"]["at_least_one"] is True
+    schema = tag["format"]["tags"][0]["content"]["json_schema"]
+    assert schema["properties"]["path"]["maxLength"] <= 64
+    assert schema["required"] == ["path"]
+
+
+def test_no_tools_need_no_constraint() -> None:
+    assert described.constraint([]) == described.constraint([], must_call=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string", "enum": ["a", "b"]}, {"type": "string", "enum": ["a", "b"]}),
+        ({"type": "string", "pattern": "a+"}, {"type": "string", "pattern": "a+"}),
+        ({"type": "string", "maxLength": 5}, {"type": "string", "maxLength": 5}),
+        ({"type": "string", "minLength": 99}, {"type": "string", "minLength": 99, "maxLength": 99}),
+        ({"type": "boolean"}, {"type": "boolean"}),
+        ({"type": "number", "minimum": 0.1}, {"type": "integer", "minimum": 1, "maximum": LARGEST}),
+        ({"type": "number", "maximum": 600}, {"type": "integer", "minimum": 0, "maximum": 600}),
+        (
+            {"type": "number", "minimum": 0.1, "maximum": 0.9},
+            {"type": "number", "minimum": 0.1, "maximum": 0.9},
+        ),
+        ({"type": "integer", "minimum": 20_000}, {"type": "integer", "minimum": 20_000}),
+        (
+            {"type": "array", "items": {"type": "string"}},
+            {"type": "array", "items": {"type": "string", "maxLength": STRING_CHARS}, "maxItems": ITEMS},
+        ),
+    ],
+)
+def test_a_short_schema_has_bounds_and_allows_nothing_new(schema: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert short(schema) == expected
 
 
 async def test_a_tagged_call_becomes_a_call_and_its_text_is_not_shown() -> None:

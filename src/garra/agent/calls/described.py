@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from garra.agent.calls.brief import short
 from garra.agent.calls.hermes import CLOSE, OPEN
 from garra.agent.calls.neutral import neutral, neutral_results
 from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec, User
@@ -19,6 +20,9 @@ from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec
 END = "}\n" + CLOSE
 LEAD = "Tools. To call one, end your message with:\n" + OPEN
 """How a description begins; no prompt without one holds it."""
+
+_SPACES = 1
+"""So many between two parts of a call. A weak model would fill its reply with line breaks: each is allowed there."""
 
 
 def _begin(name: str) -> str:
@@ -35,16 +39,28 @@ def description(specs: Sequence[ToolSpec]) -> str:
     return "\n".join([LEAD + form, *lines])
 
 
-def constraint(specs: Sequence[ToolSpec]) -> dict[str, Any]:
-    """The body fields that hold a call to its schema, once it has begun. One call a reply."""
+def constraint(specs: Sequence[ToolSpec], *, must_call: bool = False) -> dict[str, Any]:
+    """The body fields that hold a call to its schema, once it has begun. One call a reply.
+
+    With `must_call` the reply is a call and nothing else, for trying out a server: its strings, lists and numbers are
+    kept short too, so that `brief.TRIAL_TOKENS` are always enough for it.
+    """
     if not specs:
         return {}
-    tags = [
-        {"begin": _begin(spec.name), "content": {"type": "json_schema", "json_schema": spec.parameters}, "end": END}
-        for spec in specs
-    ]
-    form = {"type": "triggered_tags", "triggers": [OPEN], "tags": tags, "at_least_one": False, "stop_after_first": True}
+    tags = [_tag(spec.name, short(spec.parameters) if must_call else spec.parameters) for spec in specs]
+    form = {
+        "type": "triggered_tags",
+        "triggers": [OPEN],
+        "tags": tags,
+        "at_least_one": must_call,
+        "stop_after_first": True,
+    }
     return {"structured_outputs": {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}}
+
+
+def _tag(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": _SPACES}
+    return {"begin": _begin(name), "content": content, "end": END}
 
 
 def quoted(text: str) -> str:
