@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garra.agent.cut import Cut, Room, find_cut, halfway
@@ -96,13 +96,12 @@ replies = st.builds(Assistant, texts, st.lists(calls, max_size=3).map(tuple))
 results = st.builds(ToolResult, st.sampled_from(["a", "b", "c", "z"]), st.just("read"), texts)
 messages = st.one_of(st.builds(User, texts), replies, results, results)
 said = st.builds(Said, messages, st.sampled_from(["done", "done", "interrupted", "failed"]))
-items = st.one_of(
-    said, said, said, st.builds(Failed, texts, st.booleans()), st.builds(Compacted, texts, st.integers(1, 20))
-)
+items = st.one_of(said, said, said, st.builds(Failed, texts), st.builds(Compacted, texts, st.integers(1, 20)))
 transcripts = st.lists(items, max_size=25).map(lambda found: entries(*found))
 rooms = st.builds(Room, st.integers(0, 2_000), st.integers(0, 4_000), st.integers(0, 5))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(transcripts, rooms)
 def test_every_call_is_answered_exactly_once_before_and_after_the_cut(
     transcript: tuple[Entry, ...], room: Room
@@ -118,16 +117,18 @@ def test_every_call_is_answered_exactly_once_before_and_after_the_cut(
     assert found.head == history(transcript)[: len(found.head)]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(transcripts, rooms)
 def test_what_is_not_summarised_stays_as_it_was_said(transcript: tuple[Entry, ...], room: Room) -> None:
     found = find_cut(transcript, room)
-    if found is None or any(isinstance(entry.item, Failed) for entry in transcript):
+    if found is None:
         return
     after = history((*transcript, Entry("s", len(transcript) + 1, 0.0, Compacted("S", found.first_kept))))
 
     assert spoken(after[1:]) == spoken(history(transcript)[len(found.head) :])
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(transcripts, rooms)
 def test_a_message_that_waits_is_never_cut_off(transcript: tuple[Entry, ...], room: Room) -> None:
     found = find_cut(transcript, room)
