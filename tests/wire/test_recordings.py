@@ -12,6 +12,8 @@ from garra.config.load import Configuration, load_configuration
 from garra.config.paths import resolve_paths
 from garra.errors import AuthRejected, ModelError, StreamBroken
 from garra.models.discovery import ask, server_version
+from garra.models.facts import process_of
+from garra.models.load import Queue, queue_of
 from garra.models.models import Models
 from garra.wire.chat import ChatCompletions, error_of
 from garra.wire.events import Event, Finish, Reply, TextDelta
@@ -163,13 +165,26 @@ async def test_health_is_an_answer_without_a_body(name: str) -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
+@pytest.mark.parametrize("name", METRICS)
+async def test_the_metrics_tell_the_queue_and_that_prefixes_are_cached(name: str) -> None:
+    """Recorded on an idle server."""
+    async with Http() as http, replay(name) as server:
+        queue = await queue_of(http, Endpoint(server.base_url, KEY))
+        process = await process_of(http, Endpoint(server.base_url, KEY))
+
+    assert queue == Queue(running=0, waiting=0)
+    assert process.prefix_caching is True
+    assert process.started is not None
+
+
 def whole_server(folder: str, method: str, path: str, body: object) -> Recording:
-    """One recorded server: each route's own recording, and the chat route's by what is asked."""
+    """One recorded server: each route's own recording, and the chat route's by what is asked.
+
+    All of them are of one prompt, the question about the weather: 41 tokens, with tools and without.
+    """
     routes = {"/v1/models": "tools/models", "/version": "tools/version", "/health": "tools/health",
-              "/metrics": "tools/metrics", "/tokenize": "tools/tokenize-messages"}  # fmt: skip
+              "/metrics": "tools/metrics", "/tokenize": "tools/tokenize-tools"}  # fmt: skip
     asked = body if isinstance(body, dict) else {}
-    if path == "/tokenize" and asked.get("tools"):
-        return recording("tools/tokenize-tools")
     if path == "/v1/chat/completions":
         return recording(f"{folder}/tools-{'auto' if asked.get('tools') else 'none'}")
     return recording(routes.get(path, "tools/unknown-route"))
@@ -189,7 +204,7 @@ def configured(base_url: str) -> Configuration:
 async def test_window_version_count_and_way_of_calling_tools_are_what_the_server_answered(
     folder: str, reason: str
 ) -> None:
-    """With the parser the server takes `tools`, and the prompt is 41 tokens with them as without: none are shown."""
+    """With the parser the server takes `tools`, and the prompt has 41 tokens with them as without: none are shown."""
     async with Http() as http, replay(lambda *asked: whole_server(folder, *asked)) as server:
         models = Models(configured(server.base_url), http)
         chosen = await models.choose("vllm/smollm2")
