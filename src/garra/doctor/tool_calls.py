@@ -4,9 +4,8 @@ A turn takes the highest rung that works, so a lower one matters only where thos
 that none works.
 """
 
-import json
 from collections.abc import AsyncGenerator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -21,7 +20,9 @@ from garra.wire.events import Event, Finish, Reply, TextDelta
 from garra.wire.messages import System, ToolCall, ToolSpec, User
 
 NATIVE, DESCRIBED, TEXT = "native tools", "described tools", "text tools"
-CALL_TOKENS = 128
+CALL_TOKENS, HELD_TOKENS = 128, 400
+"""For a call that the model writes freely, and for one that is held to a schema: any that fits it must have room."""
+
 _TOOL = ToolSpec(
     "weather",
     "Tells the weather in a city.",
@@ -90,9 +91,9 @@ def _bad_call(subject: Subject, heard: Heard) -> Finding:
 
 async def try_described(subject: Subject) -> Tried:
     """The tool in the prompt, the reply held to a call of it."""
-    fields = must_call((_TOOL,)) | without_thinking(subject)
+    fields = constraint((_TOOL,), must_call=True) | without_thinking(subject)
     try:
-        heard = await ask(subject, Question(_described(), CALL_TOKENS, fields=fields))
+        heard = await ask(subject, Question(_described(), HELD_TOKENS, fields=fields))
     except _NOT_ANSWERED as error:
         return _unheld(subject, str(error).splitlines()[0]), False
     calls = heard.reply.calls or await _written(heard.text)
@@ -136,14 +137,6 @@ def weighed(found: Finding, *, above: bool, last: bool) -> Finding:
         means = "No way of calling tools works: the model can talk, and do nothing."
         return msgspec.structs.replace(found, state="broken", means=means)
     return found
-
-
-def must_call(specs: tuple[ToolSpec, ...]) -> dict[str, Any]:
-    """The fields that hold a reply to a call of one of these tools."""
-    fields = constraint(specs)
-    tag = json.loads(fields["structured_outputs"]["structural_tag"])
-    tag["format"]["at_least_one"] = True
-    return {"structured_outputs": {"structural_tag": json.dumps(tag)}}
 
 
 def _described() -> tuple[System, User]:
