@@ -117,7 +117,7 @@ class _Running:
         """Store the reply, with arguments that can be read in one way only repaired."""
         reply, self._asking.reply = self._asking.reply, Reply()
         message = reply.message()
-        if message.calls:
+        if message.calls and reply.finish_reason != "length":  # what a cut call lacks is not known
             message = msgspec.structs.replace(message, calls=self._repaired(message.calls))
         replica = self._asking.candidates.replica
         await self._record.add(Said(message, model=self._model, usage=reply.usage, replica=replica))
