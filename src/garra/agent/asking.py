@@ -199,7 +199,8 @@ class Asking:
         done = await self._deadline.within(summarise(self.turn, entries, prefix, used=used))
         if done is not None:
             await self._record.add(done)
-            yield Notice(told(done, self.used))
+            if self._turn.compaction.notify_user:
+                yield Notice(told(done, self.used))
 
     async def _learn(self) -> None:
         """Remember what only a real reply shows of the server."""
