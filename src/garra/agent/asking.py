@@ -51,7 +51,7 @@ class Asking:
         self.was_read = False  # whether a server failed while it worked on a request, and may have kept what it read
         self._retries = self._new_retries()
         self._compactions = 0
-        self._adapted = False
+        self._adapted = self._cannot_shrink = False
 
     @property
     def turn(self) -> Turn:
@@ -114,7 +114,8 @@ class Asking:
             for cut in prompt.notices if prompt else ():
                 yield Notice(cut)
         window = self.candidates.chosen.window
-        if window and self._turn.compaction.enabled and self.used >= compact_at(window):
+        wanted = self._turn.compaction.enabled and not self._cannot_shrink
+        if window and wanted and self.used >= compact_at(window):
             async with aclosing(self._compact()) as notices:
                 async for notice in notices:
                     yield notice
@@ -197,6 +198,7 @@ class Asking:
         self._compactions += 1
         yield Notice("The conversation fills the model's window: summarising its older part. Ctrl-C stops.")
         done = await self._deadline.within(summarise(self.turn, entries, prefix, used=used))
+        self._cannot_shrink = done is None
         if done is not None:
             await self._record.add(done)
             if self._turn.compaction.notify_user:
