@@ -110,7 +110,7 @@ WHOLE: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     "json, arguments first": ('{"arguments": {"city": "Paris"}, "name": "get_weather"}', PARIS),
     "json, encoded": ('{"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}', PARIS),
     "json, openai": (
-        '{"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}',
+        '{"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}',
         PARIS,
     ),
     "json, list": (

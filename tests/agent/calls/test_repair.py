@@ -1,6 +1,7 @@
 """Arguments that do not parse: mended when one reading is possible, left alone otherwise."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,3 +157,16 @@ def test_a_python_dict_says_what_its_json_would(value: dict[str, Any]) -> None:
     call = repaired(ToolCall("c1", "write", repr(value)), WRITE)
 
     assert json.loads(call.arguments) == value
+
+
+def test_what_the_real_server_gave_for_a_required_call_is_mended() -> None:
+    recording = Path(__file__).parents[2] / "recordings" / "tools" / "tools-required.json"
+    exchange = json.loads(recording.read_text())
+    asked, answered = json.loads(exchange["request"]["body"]), json.loads(exchange["response"]["body"])
+    [function] = [tool["function"] for tool in asked["tools"] if tool["function"]["name"] == "get_weather"]
+    [given] = answered["choices"][0]["message"]["tool_calls"]
+    call = ToolCall(given["id"], given["function"]["name"], given["function"]["arguments"])
+
+    mended_call = repaired(call, ToolSpec(function["name"], function["description"], function["parameters"]))
+
+    assert (mended_call.id, json.loads(mended_call.arguments)) == (given["id"], {"city": "Paris"})

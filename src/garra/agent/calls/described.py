@@ -4,7 +4,7 @@ The tools are described in the system prompt. The model writes its call between 
 tag (`structured_outputs` of vLLM, xgrammar's format) holds it to the tool's schema from the opening tag on, so that a
 call that has begun always parses. Text around it stays text and streams as it comes.
 
-The history goes back in the same form, byte for byte as the model wrote it. How the calls are read from the reply is
+The history goes back in the same form, byte for byte as it is stored. How the calls are read from the reply is
 in `tagged`.
 """
 
@@ -12,7 +12,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from garra.agent.calls.brief import short
+import msgspec
+
 from garra.agent.calls.hermes import CLOSE, OPEN
 from garra.agent.calls.neutral import neutral, neutral_results
 from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec, User
@@ -47,7 +48,11 @@ def constraint(specs: Sequence[ToolSpec], *, must_call: bool = False) -> dict[st
     """
     if not specs:
         return {}
-    tags = [_tag(spec.name, short(spec.parameters) if must_call else spec.parameters) for spec in specs]
+    if must_call:
+        from garra.agent.calls.brief import short  # only for who tries a server out
+
+        specs = [msgspec.structs.replace(spec, parameters=short(spec.parameters)) for spec in specs]
+    tags = [_tag(spec.name, spec.parameters) for spec in specs]
     form = {
         "type": "triggered_tags",
         "triggers": [OPEN],

@@ -125,10 +125,14 @@ def whole_heads(names: Iterable[str]) -> tuple[Head, ...]:
     listed = (("[",), SPACES, *members)
     return (
         *((*start, ('"name"',), SPACES, (":",), SPACES, quoted) for start in (members, listed)),
+        *((*start, ('"type"',), SPACES, (":",), SPACES, ('"function"',)) for start in (members, listed)),
+        *((*start, ('"id"',), SPACES, (":",), SPACES, _CALL_IDS) for start in (members, listed)),
         *((*start, _OTHER_MEMBERS) for start in (members, listed)),
         (("[",), SPACES, tuple(f"{name}(" for name in known)),
         (("[tool:", "["), tagged, SPACES, ("{",)),
     )
 
 
-_OTHER_MEMBERS = ('"arguments"', '"parameters"', '"type"', '"function"', '"id"')
+_OTHER_MEMBERS = ('"arguments"', '"parameters"', '"function"')
+_CALL_IDS = ('"call', '"chatcmpl-tool', '"functions.')
+"""How OpenAI's, vLLM's and Kimi's ids begin: an object that begins with an id is mostly something else."""

@@ -81,7 +81,8 @@ class _Reading:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._heads = {mark: tuple(heads_of(mark, marked_heads(tools))) for mark in MARKS}
+        heads = marked_heads(tools)
+        self._heads = {mark: tuple(heads_of(mark, heads)) for mark in MARKS}
         self._around = Surroundings()
         self._whole: Whole | None = Whole(tools)
         self._pending = ""
