@@ -5,7 +5,7 @@ tag (`structured_outputs` of vLLM, xgrammar's format) holds it to the tool's sch
 call that has begun always parses. Text around it stays text and streams as it comes.
 
 The history goes back in the same form, byte for byte as it is stored. How the calls are read from the reply is
-in `tagged`.
+in `reading`.
 """
 
 import json
