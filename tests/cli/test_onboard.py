@@ -79,6 +79,7 @@ def test_the_only_served_model_is_taken_written_and_greeted(server: ScriptedMode
         "agents": {"defaults": {"model": {"primary": "vllm/Org/Tiny"}}},
     }
     assert not (file.parent / "auth.json").exists()
+    assert 0 < server.chats[-1].body["max_tokens"] <= 600  # a model that cannot stop must not talk for ever
 
 
 def test_a_model_that_refuses_its_first_words_is_an_error_that_leads_to_the_doctor(file: Path, capsys: Capture) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HELLO = "Say hello."
 HELLO_SESSION = "hello"
 HELLO_TOKENS = 100
+FIRST_TOKENS = 600
+"""Of the first hello on a server of which nothing is known yet: a model may think, and must not talk for ever."""
 
 
 def sober(chosen: "Chosen") -> "Chosen":
@@ -55,7 +57,9 @@ async def greet(app: "App", out: TextIO | None = None) -> str:
 
     try:
         async with open_room(app) as room:
-            return await hello(room, await room.models.choose(None), out)
+            chosen = await room.models.choose(None)
+            limit = min(FIRST_TOKENS, chosen.max_tokens or FIRST_TOKENS)
+            return await hello(room, msgspec.structs.replace(chosen, max_tokens=limit), out)
     except GarraError:
         click.echo("What was chosen is written all the same. To look closer: garra doctor", err=True)
         raise
