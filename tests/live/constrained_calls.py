@@ -9,6 +9,7 @@ from contextlib import aclosing
 from garra.agent.calls.brief import TRIAL_TOKENS, short
 from garra.agent.calls.described import constraint, description
 from garra.agent.calls.reading import read_calls
+from garra.agent.calls.repair import repaired
 from garra.tools.base import Tool
 from garra.tools.edit_tool import Edit
 from garra.tools.exec_tool import Exec
@@ -37,7 +38,10 @@ def request(model: str, number: int, tools: tuple[ToolSpec, ...] = OWN_TOOLS) ->
 
 
 async def fault(http: Http, server: Endpoint, asked: ChatRequest, tools: tuple[ToolSpec, ...] = OWN_TOOLS) -> str:
-    """What is wrong with the answer; empty where it is one call that parses and fits, to the letter."""
+    """What is wrong with the answer; empty where it is one call that parses and fits, to the letter.
+
+    The call is mended first, as a turn mends every call: vLLM lets a bare tab into a string whose length is bound.
+    """
     reply = Reply()
     stream = ChatCompletions(http, server).stream(asked)
     async with aclosing(read_calls(stream, tools)) as events:
@@ -50,7 +54,7 @@ async def fault(http: Http, server: Endpoint, asked: ChatRequest, tools: tuple[T
     if spec is None:
         return f"no tool {call.name!r}"
     try:
-        given = parse_arguments(call.arguments)
+        given = parse_arguments(repaired(call, spec).arguments)
         taken = fit(given, short(spec.parameters))
     except Mismatch as wrong:
         return f"{wrong}: {call.arguments!r}"
