@@ -87,9 +87,15 @@ def run(args: list[str] | None = None) -> int:
         _close_stdout()
         return 0
     except GarraError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(_readable(f"error: {error}"), err=True)
         return error.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _readable(text: str) -> str:
+    from garra.cli.screen import harmless, wrapped
+
+    return wrapped(harmless(text, sys.stderr), sys.stderr)
 
 
 def _close_stdout() -> None:

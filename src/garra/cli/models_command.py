@@ -1,5 +1,6 @@
 """`garra models`: what the servers serve, which model answers, and what it can do. Asks; never shows a guess."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,9 +62,10 @@ def status(app: App, as_json: bool) -> int:
     Exit code 1 when it could not answer now.
     """
     from garra.cli.models_status import find_status, lines
+    from garra.cli.screen import wrapped
 
     found = app.run(find_status(app.configuration))
-    click.echo(_json(found) if as_json else "\n".join(lines(found)))
+    click.echo(_json(found) if as_json else wrapped("\n".join(lines(found)), sys.stdout))
     return 1 if found["error"] else 0
 
 

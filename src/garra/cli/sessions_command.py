@@ -61,6 +61,7 @@ def _print_table(found: "Iterable[SessionInfo]") -> None:
 @pass_app
 def show(app: App, name: str, as_json: bool) -> None:
     """Print one transcript; calls and results in a line each."""
+    from garra.cli.screen import harmless
     from garra.cli.sessions_json import as_json_text, transcript_json
     from garra.sessions.readable import plain_text
 
@@ -69,7 +70,7 @@ def show(app: App, name: str, as_json: bool) -> None:
         click.echo(as_json_text(transcript_json(info, entries)))
         return
     for line in plain_text(info, entries):
-        click.echo(line)
+        click.echo(harmless(line, sys.stdout))
 
 
 @command.command(

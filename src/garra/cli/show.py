@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 from garra.agent.events import Notice, Retrying, ToolFinished, ToolStarted, TurnEvent, TurnFinished
+from garra.cli.screen import harmless, wrapped
 from garra.cli.show_reasoning import ReasoningView
 from garra.models.catalogue import Capabilities
 from garra.wire.events import ReasoningDelta, TextDelta
@@ -40,7 +41,7 @@ class Printer:
             case ReasoningDelta(text):
                 if self._reasoning.mode == "stream":
                     self._end_answer()
-                self._reasoning.take(text)
+                self._reasoning.take(harmless(text, self.aside))
             case ToolStarted(call):
                 self._reasoning.settle()
                 self.line(f"· {describe(call)}", DIM)
@@ -58,7 +59,7 @@ class Printer:
                 pass
 
     def _text(self, text: str) -> None:
-        self.out.write(text)
+        self.out.write(harmless(text, self.out))
         self.out.flush()
         self._at_line_start = text.endswith("\n")
 
@@ -66,6 +67,7 @@ class Printer:
         """A line beside the answer."""
         self._reasoning.pause()
         self._end_answer()
+        text = wrapped(harmless(text, self.aside), self.aside)
         self.aside.write(f"{colour}{text}{RESET}\n" if colour and self._colours else f"{text}\n")
         self.aside.flush()
 
