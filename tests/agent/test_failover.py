@@ -240,6 +240,17 @@ async def test_a_fallback_that_cannot_be_chosen_is_passed_over_with_a_word(sit_w
     assert [line for line in told(events) if "nowhere/at-all" in line]
 
 
+async def test_a_model_that_failed_is_not_asked_again_under_another_name(sit_with: Open) -> None:
+    async with ScriptedModel([HangUp()] * 3) as first, ScriptedModel(["from the spare"]) as spare:
+        model = {"primary": "vllm/scripted", "fallbacks": ["vllm/scripted", "VLLM/scripted", "spare/scripted"]}
+        async with sit_with(model, two(first, spare), first) as desk:
+            events = await desk.say("Hello.", retries=False)
+
+    told = [event.text for event in events if isinstance(event, Notice | Retrying)]
+    assert told == ["vllm/scripted cannot answer (the server hung up); asking spare/scripted instead."]
+    assert first.played == 1
+
+
 async def test_where_nobody_is_left_the_error_is_the_last_ones(sit_with: Open) -> None:
     refused = Failure(404, {"error": {"message": "The model `scripted` does not exist.", "code": 404}})
     async with ScriptedModel([Failure(401, {"error": "Unauthorized"})]) as first, ScriptedModel([refused]) as second:

@@ -68,3 +68,25 @@ def test_an_error_that_is_explained_still_says_why_the_server_was_not_reached() 
 
     assert isinstance(error, ModelUnreachable)
     assert error.why == "refused"
+
+
+@pytest.mark.parametrize(
+    ("replicas", "mend"),
+    [
+        ((), "garra config set models.providers.vllm.baseUrl http://HOST:PORT/v1"),
+        (
+            ("http://10.0.0.7/v1", "http://10.0.0.8/v1"),
+            "garra config set models.providers.vllm.baseUrls '[\"http://HOST:PORT/v1\"]'",
+        ),
+    ],
+)
+def test_another_address_is_set_where_the_address_came_from(replicas: tuple[str, ...], mend: str) -> None:
+    error = explain_error(
+        ModelUnreachable("No connection"), ENDPOINT, ref=REF, listing=None, key_source=None, replicas=replicas
+    )
+
+    assert str(error).endswith(mend)
+
+
+def test_a_model_that_is_not_served_can_be_changed_in_the_chat_too() -> None:
+    assert "/model vllm/llama" in str(not_served(REF, ENDPOINT, ("llama",)))

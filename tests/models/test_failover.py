@@ -71,11 +71,11 @@ def test_what_another_server_would_not_mend_stays_where_it_is(error: GarraError)
     assert not moves_on(error)
 
 
-def test_the_line_names_who_failed_why_and_who_answers() -> None:
+def test_the_line_names_who_failed_why_and_who_is_asked() -> None:
     first, second = chosen("vllm", "big", "http://10.0.0.7/v1"), chosen("spare", "small", "http://10.0.0.8/v1")
 
     assert words(ModelUnreachable("sk-secret", why="refused"), first, second) == (
-        "vllm/big cannot answer (the server refused the connection); spare/small answers instead."
+        "vllm/big cannot answer (the server refused the connection); asking spare/small instead."
     )
 
 

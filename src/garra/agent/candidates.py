@@ -1,6 +1,7 @@
 """Who may answer a turn, one after the other: the replicas of the chosen model, then the models listed as fallbacks.
 
-The one that answered stays for the rest of the turn; the next turn begins with the session's own model again.
+The one that answered stays for the rest of the turn; the next turn begins with the session's own model again. No model
+is asked a second time, however often it is listed.
 """
 
 from garra.agent.turn import Turn
@@ -16,7 +17,8 @@ class Candidates:
 
     def __init__(self, turn: Turn, last_replica: str) -> None:
         self._turn, self._last_replica = turn, last_replica
-        self._fallbacks = list(turn.fallbacks)
+        self._asked = {turn.chosen.ref}
+        self._fallbacks = [ref for ref in dict.fromkeys(turn.fallbacks) if ref != str(turn.chosen.ref)]
         self._replicas: list[str] = []
         self.chosen = self._begin(turn.chosen)
 
@@ -38,6 +40,9 @@ class Candidates:
             except GarraError as error:
                 skipped.append(f"{ref} cannot be asked: {error}")
                 continue
+            if chosen.ref in self._asked:  # under another name: an alias, another key, the server's own spelling
+                continue
+            self._asked.add(chosen.ref)
             self.chosen = self._begin(chosen)
             break
         return skipped

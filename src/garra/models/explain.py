@@ -14,14 +14,20 @@ from garra.wire.request import Endpoint
 
 
 def explain_error(
-    error: GarraError, endpoint: Endpoint, *, ref: ModelRef | None, listing: Listing | None, key_source: str | None
+    error: GarraError,
+    endpoint: Endpoint,
+    *,
+    ref: ModelRef | None,
+    listing: Listing | None,
+    key_source: str | None,
+    replicas: tuple[str, ...] = (),
 ) -> GarraError:
     """The error with what mends it. `listing` is what the server last said, `ref` the model that was wanted."""
     if ref is not None and _wanted(ref) in str(error):
         return error
     match error:
         case ModelUnreachable() | ServerSilent():
-            lines = [_wanted(ref), _last_seen(listing), _start(endpoint)]
+            lines = [_wanted(ref), _last_seen(listing), _start(endpoint, replicas)]
         case AuthRejected():
             lines = [_wanted(ref), _last_seen(listing), _key(endpoint, key_source, str(error))]
         case ModelNotFound() if ref is not None:
@@ -57,7 +63,8 @@ def not_served(
         lines.append(f"See what is served there: curl {endpoint.url('models')}")
     elif not named:
         lines.append(f"Served there: {', '.join(served)}.")
-        lines.append(f"Choose one: garra models set {ModelRef(ref.provider, _nearest(ref.id, served))}")
+        nearest = ModelRef(ref.provider, _nearest(ref.id, served))
+        lines.append(f"Choose one: garra models set {nearest} (in a chat: /model {nearest})")
     return ModelNotFound(_joined(head, lines), served)
 
 
@@ -83,12 +90,10 @@ def _last_seen(listing: Listing | None) -> str:
     return f"When it last answered, {age(time.time() - listing.asked_at)} ago, it served: {', '.join(listing.ids)}."
 
 
-def _start(endpoint: Endpoint) -> str:
-    key = f"models.providers.{endpoint.provider}.baseUrl"
-    return (
-        f"Start a server there (garra up, or: vllm serve MODEL), or name another address: "
-        f"garra config set {key} http://HOST:PORT/v1"
-    )
+def _start(endpoint: Endpoint, replicas: tuple[str, ...]) -> str:
+    provider, url = f"models.providers.{endpoint.provider}", "http://HOST:PORT/v1"
+    where = f"{provider}.baseUrls '[\"{url}\"]'" if replicas else f"{provider}.baseUrl {url}"
+    return f"Start a server there (garra up, or: vllm serve MODEL), or name another address: garra config set {where}"
 
 
 def _key(endpoint: Endpoint, source: str | None, said: str) -> str:

@@ -22,4 +22,4 @@ def words(error: ModelError, before: Chosen, now: Chosen) -> str:
     """What the person is told when another one is asked: another model, or the same one at another address."""
     if before.ref == now.ref:
         return f"{before.endpoint.base_url} cannot answer ({trouble(error)}); trying {now.endpoint.base_url} instead."
-    return f"{before.ref} cannot answer ({trouble(error)}); {now.ref} answers instead."
+    return f"{before.ref} cannot answer ({trouble(error)}); asking {now.ref} instead."

@@ -210,7 +210,14 @@ class Models:
             listing = self._servers.last(chosen.endpoint)
         if isinstance(error, ContextOverflow):
             return explain_overflow(error, chosen, listing)
-        return explain_error(error, chosen.endpoint, ref=chosen.ref, listing=listing, key_source=chosen.key_source)
+        return explain_error(
+            error,
+            chosen.endpoint,
+            ref=chosen.ref,
+            listing=listing,
+            key_source=chosen.key_source,
+            replicas=chosen.replicas,
+        )
 
     def _profiles(self) -> Profiles:
         return load_profiles(self._configuration.paths.auth_file)
@@ -218,7 +225,9 @@ class Models:
     def _explained(self, error: GarraError, access: Access, ref: ModelRef | None) -> GarraError:
         listing = self._servers.last(access.endpoint)
         source = access.key.source if access.key else None
-        return explain_error(error, access.endpoint, ref=ref, listing=listing, key_source=source)
+        return explain_error(
+            error, access.endpoint, ref=ref, listing=listing, key_source=source, replicas=access.replicas
+        )
 
     def _seen(self, access: Access, answer: Answer) -> ProviderView:
         ids = dict.fromkeys((*access.row_ids, *(answer.ids if access.discovers else ())))
@@ -226,7 +235,9 @@ class Models:
         listing, source = answer.listing, access.key.source if access.key else None
         error = answer.error
         if error is not None:  # without what was served before: that is what the view itself shows
-            error = explain_error(error, access.endpoint, ref=None, listing=None, key_source=source)
+            error = explain_error(
+                error, access.endpoint, ref=None, listing=None, key_source=source, replicas=access.replicas
+            )
         return ProviderView(
             id=access.provider,
             base_url=access.endpoint.base_url,

@@ -127,7 +127,8 @@ def _not_found(said: Said, where: str, asked: Asked) -> ModelError:
     provider = asked.endpoint.provider
     choice = f"It serves: {', '.join(served)}." if served else f"See what it serves with: {asked.check}"
     name = f"the model {asked.model!r}" if asked.model else "that model"
-    mend = f"garra models set {provider}/{served[0] if served else 'ID'}"
+    nearest = f"{provider}/{served[0] if served else 'ID'}"
+    mend = f"garra models set {nearest} (in a chat: /model {nearest})"
     return ModelNotFound(f"{where}: {name} is not served there. {choice}\nChoose one with: {mend}", served)
 
 
