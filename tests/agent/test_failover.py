@@ -194,6 +194,28 @@ async def test_the_next_model_answers_when_the_first_one_is_down_from_the_start(
     assert [line for line in told(events) if "spare/scripted" in line]
 
 
+async def test_a_model_that_is_away_from_the_start_is_told_in_one_line(sit_with: Open) -> None:
+    async with ScriptedModel(["from the spare"]) as spare:
+        gone = {"baseUrl": "http://127.0.0.1:9/v1"}
+        async with sit_with(WITH_SPARE, {"vllm": gone, "spare": at(spare)}, spare) as desk:
+            events = await desk.say("Hello.")
+
+    assert [event.text for event in events if isinstance(event, Notice)] == [
+        "vllm/scripted cannot answer (the server refused the connection); asking spare/scripted instead."
+    ]
+
+
+async def test_a_model_that_is_not_there_is_passed_over_with_what_mends_it(sit_with: Open) -> None:
+    async with ScriptedModel(["from the spare"]) as spare:
+        model = {"primary": "nope/x", "fallbacks": ["spare/scripted"]}
+        async with sit_with(model, {"spare": at(spare)}, spare) as desk:
+            events = await desk.say("Hello.")
+
+    [told] = [event.text for event in events if isinstance(event, Notice)]
+    assert "garra config set models.providers.nope.baseUrl" in told
+    assert told.endswith("nope/x is passed over; asking spare/scripted instead.")
+
+
 async def test_the_next_model_goes_on_in_the_middle_of_a_turn_with_what_the_tools_found(sit_with: Open) -> None:
     async with ScriptedModel([Call("c1", "read", {"path": "note.txt"})]) as first:
         async with ScriptedModel(["It says hello."]) as second:

@@ -11,9 +11,10 @@ import msgspec
 from garra.agent.prompt import Limits
 from garra.agent.turn import Turn
 from garra.cli.app import App
-from garra.errors import GarraError
+from garra.errors import GarraError, ModelUnreachable, ServerBusy, ServerFailed, ServerSilent
 from garra.models.failover import moves_on
 from garra.models.models import Models
+from garra.models.trouble import trouble
 from garra.sessions.entries import setting
 from garra.sessions.keys import agent_of
 from garra.sessions.store import Store
@@ -80,7 +81,7 @@ class Room(msgspec.Struct, frozen=True):
         """Who answers, who is asked after that, and why it is not the first one. Who is wished for stands alone."""
         if wish is not None:
             return await self.models.choose(wish, agent) if isinstance(wish, str) else wish, (), ()
-        _, *fallbacks = self.models.configured(agent) or ("",)
+        name, *fallbacks = self.models.configured(agent) or ("",)
         notices: list[str] = []
         while True:
             try:
@@ -88,10 +89,18 @@ class Room(msgspec.Struct, frozen=True):
             except GarraError as error:
                 if not fallbacks or not moves_on(error):
                     raise
-                wish = fallbacks.pop(0)
-                notices.append(f"{error}\nAsking {wish} instead.")
+                why, wish = _why(name, error), fallbacks.pop(0)
+                notices.append(f"{why}; asking {wish} instead.")
+                name = wish
             else:
                 return chosen, tuple(fallbacks), tuple(notices)
+
+
+def _why(name: str, error: GarraError) -> str:
+    """Why a model is passed over: in a few words where its server is away, else with what mends it."""
+    if isinstance(error, ModelUnreachable | ServerBusy | ServerFailed | ServerSilent):
+        return f"{name} cannot answer ({trouble(error)})"
+    return f"{name} cannot be asked: {error}\n{name} is passed over"
 
 
 @asynccontextmanager
