@@ -63,3 +63,17 @@ async def test_there_is_nothing_to_compact_in_a_conversation_that_has_not_begun(
         assert code == 0, aside
         assert "Nothing to compact yet." in aside
         assert server.chats == []
+
+
+async def test_the_status_after_it_tells_what_the_conversation_takes_now(home: Path) -> None:
+    answers = [f"Answer {number}. {PROSE}" for number in range(3)]
+    async with ScriptedModel([*answers, "## Goal\nSort the photos."]) as server:
+        configure(home, server)
+        questions = tuple(f"Question {number}: {PROSE}" for number in range(3))
+        _, _, aside = await garra(home, "chat", lines=(*questions, "/status", "/compact", "/status"))
+
+    counts = [line for line in aside.splitlines() if line.startswith("tokens")]
+    compacted = next(line for line in aside.splitlines() if line.startswith("Compacted: "))
+    assert "the last prompt had" in counts[0]
+    assert "since older turns were summarised" in counts[1]
+    assert counts[1].split()[2] == compacted.partition("-> about ")[2].split()[0]

@@ -102,10 +102,10 @@ async def _checked(app: App, text: str) -> tuple[str, str]:
         view = await models.view(ref.provider, refresh=True)
     listed = [entry.ref.id for entry in view.entries]
     spelt = str(ModelRef(ref.provider, match_id(ref.id, [*listed, *(view.served or ())]) or ref.id))
-    return f"{spelt}@{profile}" if profile else spelt, _doubt(spelt, view)
+    return f"{spelt}@{profile}" if profile else spelt, doubt(spelt, view)
 
 
-def _doubt(ref: str, view: "ProviderView") -> str:
+def doubt(ref: str, view: "ProviderView") -> str:
     """Why the model may not answer; empty when nothing speaks against it."""
     if view.error is not None:
         return f"it could not be checked. {view.error}"

@@ -107,6 +107,7 @@ def context(app: App, name: str, as_json: bool) -> None:
     """Print a bar for each part of the next request."""
     import msgspec
 
+    from garra.cli.screen import wrapped
     from garra.cli.show_context import drawn
 
     info, entries = _transcript(app, name)
@@ -115,7 +116,7 @@ def context(app: App, name: str, as_json: bool) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
         return
     for line in drawn(report):
-        click.echo(line)
+        click.echo(wrapped(line, sys.stdout))
 
 
 async def _context(app: App, key: str, entries: "tuple[Entry, ...]") -> "ContextReport":
