@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from garra.agent import choosing
 from garra.agent.budget import used_tokens
 from garra.agent.calls.reading import read_calls
 from garra.agent.candidates import Candidates
@@ -29,6 +30,7 @@ from garra.sessions.entries import Said
 from garra.wire.chat import ChatCompletions
 from garra.wire.events import Event, ReasoningDelta, Reply, TextDelta, ThoughtSoFar
 from garra.wire.inline_thinking import split_thinking
+from garra.wire.request import ChatRequest
 
 Events: TypeAlias = AsyncGenerator[TurnEvent]
 
@@ -51,7 +53,7 @@ class Asking:
         self.was_read = False  # whether a server failed while it worked on a request, and may have kept what it read
         self._retries = self._new_retries()
         self._compactions = 0
-        self._adapted = self._cannot_shrink = False
+        self._adapted = self._cannot_shrink = self._must_answer = False
 
     @property
     def turn(self) -> Turn:
@@ -80,7 +82,8 @@ class Asking:
             else:
                 self._retries.answered()
                 await self._learn()
-                return
+                if not self._goes_in_circles():
+                    return
 
     async def _attempt(self) -> Events:
         """One request. What comes is shown as it comes."""
@@ -94,8 +97,12 @@ class Asking:
             async with aclosing(self._wait_in_line(stack)) as waits:
                 async for wait in waits:
                     yield wait
+            if self.capabilities.chooses_first:
+                request = await self._deadline.within(self._in_chosen_form(request))
             stream = ChatCompletions(self._turn.http, chosen.endpoint).stream(request)
             thought = split_thinking(stream, opened=chosen.thinking.opens)
+            if self.capabilities.chooses_first:
+                thought = choosing.without_tag(thought)
             events = read_calls(thought, [*toolbox.specs(), *toolbox.others()])
             await stack.enter_async_context(aclosing(events))
             while (event := await self._deadline.within(_next(events))) is not None:
@@ -109,6 +116,8 @@ class Asking:
         """What has to be known, and to be there, before a request: capabilities, a prefix that fits them, room."""
         if self.capabilities is None:
             self.capabilities = await self._deadline.within(self._turn.models.capabilities(self.candidates.chosen))
+            if choosing.is_untried(self.turn, self.capabilities):
+                self.capabilities = await self._deadline.within(choosing.tried(self.turn, self.capabilities))
             prefix, prompt = new_prefix(self.turn, self._record.entries, self.capabilities)
             await self._record.add(*prefix)
             for cut in prompt.notices if prompt else ():
@@ -119,6 +128,17 @@ class Asking:
             async with aclosing(self._compact()) as notices:
                 async for notice in notices:
                     yield notice
+
+    async def _in_chosen_form(self, request: ChatRequest) -> ChatRequest:
+        """The request as a model that has to choose first chose it; or held to an answer, after a call in circles."""
+        return choosing.answer_form(request) if self._must_answer else await choosing.chosen_form(self.turn, request)
+
+    def _goes_in_circles(self) -> bool:
+        """Whether a model that has to choose first made a call whose result it has; it is asked once more then."""
+        asked, able = self._must_answer, self.capabilities
+        chooses = able is not None and able.chooses_first and not asked
+        self._must_answer = chooses and choosing.goes_in_circles(self._record.entries, self.reply.calls)
+        return self._must_answer
 
     async def _wait_in_line(self, stack: AsyncExitStack) -> Events:
         """Take a place among the turns that the server is working on; while there is none, say so."""

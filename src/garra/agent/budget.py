@@ -130,7 +130,7 @@ def fitted(text: str, limit_tokens: int | None) -> str:
 
 
 async def reply_limit(
-    estimate: int, window: int | None, wanted: int | None, count: Count, *, fixed: int = 0
+    estimate: int, window: int | None, wanted: int | None, count: Count, *, fixed: int = 0, newest: int = 0
 ) -> int | None:
     """The `max_tokens` to send: None leaves it to the server (all that is left of the window).
 
@@ -144,16 +144,21 @@ async def reply_limit(
     prompt = estimate if counted is None else counted
     left = window - prompt
     if left < LEAST_REPLY_TOKENS:
-        raise overflow(prompt, window, fixed=fixed, exact=counted is not None)
+        raise overflow(prompt, window, fixed=fixed, newest=newest, exact=counted is not None)
     return None if wanted is None else min(wanted, left)
 
 
-def overflow(prompt: int, window: int, *, fixed: int = 0, exact: bool) -> ContextOverflow:
-    """The refusal, with the numbers and the ways out. `fixed`: what the prompt and the tools take in every session."""
+def overflow(prompt: int, window: int, *, fixed: int = 0, newest: int = 0, exact: bool) -> ContextOverflow:
+    """The refusal, with the numbers and the ways out. `fixed`: what the prompt and the tools take in every session.
+
+    `newest`: what the person's message takes that waits for its reply.
+    """
     about = "" if exact else "about "
     mend = "Start a new one with /new (garra chat) or another --session KEY"
     if fixed > window // 2:
         mend = f"The fixed prompt alone takes about {fixed:,}: allow fewer tools (tools.deny)"
+    elif newest > window // 2:
+        mend = f"The last message alone takes about {newest:,}: send less at a time, or let it be read from a file"
     return ContextOverflow(
         f"This conversation takes {about}{prompt:,} of the model's {window:,} tokens and leaves no room for a reply. "
         f"{mend}, or serve the model with a larger --max-model-len.",

@@ -30,11 +30,11 @@ from garra.errors import (
 )
 from garra.models.catalogue import Chosen
 from garra.models.thinking import with_thinking
-from garra.sessions.entries import Compacted, Entry, Head, NewEntry
+from garra.sessions.entries import Compacted, Entry, Head, NewEntry, Said
 from garra.sessions.keys import agent_of
 from garra.sessions.lease import turn_lease
 from garra.sessions.transcript import history, mend
-from garra.wire.messages import System
+from garra.wire.messages import System, User
 
 __all__ = ["CompactionSettings", "can_compact", "compact_session", "summarise", "told"]
 
@@ -68,8 +68,19 @@ async def summarise(
 
 
 def can_compact(turn: Turn, entries: Sequence[Entry], prefix: Head, *, used: int) -> bool:
-    """Whether there is anything to summarise: what `summarise` finds out before it asks the model."""
-    return find_cut(entries, _room(turn, entries, prefix, used)) is not None
+    """Whether there is anything to summarise, and it could help: what `summarise` finds out before it asks the model."""
+    return not _is_hopeless(turn, entries, prefix) and find_cut(entries, _room(turn, entries, prefix, used)) is not None
+
+
+def _is_hopeless(turn: Turn, entries: Sequence[Entry], prefix: Head) -> bool:
+    """Whether the message that waits for its reply fits by no means: all that was said before would go for nothing.
+
+    An estimate is careful: few texts take less than half of it.
+    """
+    said = next((entry.item.message for entry in reversed(entries) if isinstance(entry.item, Said)), None)
+    if turn.chosen.window is None or not isinstance(said, User):
+        return False
+    return estimate_tokens([System(prefix.system), said], prefix.tools) // 2 > turn.chosen.window
 
 
 async def compact_session(turn: Turn, instructions: str = "") -> AsyncGenerator[TurnEvent]:

@@ -114,9 +114,10 @@ def _is_described_result(message: Message) -> bool:
 
 def _system_parts(system: str) -> Iterator[Part]:
     own, *files = re.split(_FILE, system)
-    before, lead, tools = own.partition(described.LEAD)
+    lead = described.lead_of(own)
+    before, _, tools = own.partition(lead) if lead else (own, "", "")
     yield Part("system prompt", text_tokens(before))
-    yield Part("tools, described", text_tokens(tools) if lead else 0)
+    yield Part("tools, described", text_tokens(lead + tools))
     for name, text in zip(files[::2], files[1::2], strict=True):
         yield Part(name, text_tokens(text))
 

@@ -71,9 +71,9 @@ def build_prompt(
 
 
 def workspace_files(workspace: Path, limits: Limits) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
-    """Name and text of each file that is there, within the limits, and a notice for each that was cut."""
-    found = [(name, text) for name in WORKSPACE_FILES if (text := _read(workspace / name))]
-    files, notices, left = [], [], limits.total_chars
+    """Name and text of each file that is there, within the limits; a notice for each that is cut or unreadable."""
+    found, notices = _found(workspace)
+    files, left = [], limits.total_chars
     for position, (name, text) in enumerate(found):
         share = left // (len(found) - position)
         limit = min(limits.file_chars, max(share, left - _size(found[position + 1 :], limits)))
@@ -90,12 +90,25 @@ def _size(rest: list[tuple[str, str]], limits: Limits) -> int:
     return sum(min(len(text), limits.file_chars) for _, text in rest)
 
 
+def _found(workspace: Path) -> tuple[list[tuple[str, str]], list[str]]:
+    """Name and text of the files that have any, and a notice for each that is there and cannot be read."""
+    found, notices = [], []
+    for name in WORKSPACE_FILES:
+        try:
+            text = _read(workspace / name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            notices.append(f"{workspace / name} cannot be read ({error.strerror}); the prompt goes without it")
+            continue
+        if text:
+            found.append((name, text))
+    return found, notices
+
+
 def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(READ_LIMIT_BYTES).decode("utf-8", "replace").strip()
-    except OSError:  # absent, a folder, or unreadable: the assistant does without
-        return ""
+    with path.open("rb") as file:
+        return file.read(READ_LIMIT_BYTES).decode("utf-8", "replace").strip()
 
 
 def cut(text: str, limit_chars: int, name: str) -> str:

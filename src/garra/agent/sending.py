@@ -14,7 +14,7 @@ from garra.agent.turn import Turn, is_described
 from garra.models.catalogue import Capabilities
 from garra.sessions.entries import Entry, Head
 from garra.sessions.transcript import history
-from garra.wire.messages import Message, System
+from garra.wire.messages import Message, System, User
 from garra.wire.request import ChatRequest
 
 
@@ -38,6 +38,7 @@ async def next_request(turn: Turn, record: Record, capabilities: Capabilities) -
         chosen.max_tokens,
         lambda: turn.models.count_tokens(chosen, messages, prefix.tools),
         fixed=estimate_tokens(messages[:1], prefix.tools),
+        newest=estimate_tokens(messages[-1:], ()) if isinstance(messages[-1], User) else 0,
     )
     params = chosen.params | _constraint(turn, prefix, capabilities)
     return ChatRequest(chosen.ref.id, tuple(messages), tools=prefix.tools, max_tokens=limit, params=params)

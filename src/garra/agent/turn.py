@@ -49,7 +49,7 @@ class Turn(msgspec.Struct, frozen=True):
 
 def is_described(prefix: Head) -> bool:
     """Whether the session's tools stand in its system prompt instead of in `tools`."""
-    return not prefix.tools and described.LEAD in prefix.system
+    return not prefix.tools and bool(described.lead_of(prefix.system))
 
 
 def stored_prefix(entries: Sequence[Entry], capabilities: Capabilities | None) -> Head | None:
@@ -60,10 +60,16 @@ def stored_prefix(entries: Sequence[Entry], capabilities: Capabilities | None) -
     """
     heads = [entry.item for entry in reversed(entries) if isinstance(entry.item, Head)]
     word = capabilities.tools if capabilities else "unknown"
-    if word == "refused":
-        return next((head for head in heads if not head.tools), None)
+    if capabilities and word == "refused":
+        return next((head for head in heads if not head.tools and _is_told_as(head, capabilities)), None)
     last = next(iter(heads), None)
     return next((head for head in heads if head.tools), last) if word == "native" else last
+
+
+def _is_told_as(prefix: Head, capabilities: Capabilities) -> bool:
+    """Whether its description, if it has one, is for a model that calls as this one does."""
+    lead = described.lead_of(prefix.system)
+    return not lead or (lead == described.CHOOSING_LEAD) == capabilities.chooses_first
 
 
 def make_prefix(turn: Turn, capabilities: Capabilities) -> tuple[Head, Prompt]:
@@ -74,7 +80,7 @@ def make_prefix(turn: Turn, capabilities: Capabilities) -> tuple[Head, Prompt]:
         turn.workspace,
         turn.limits.within(turn.chosen.window),
         directory=turn.toolbox.directory(),
-        extra="" if native or not specs else described.description(specs),
+        extra="" if native or not specs else described.description(specs, choosing=capabilities.chooses_first),
         quote=neutral,
     )
     return Head(prompt.text, specs if native else (), str(turn.chosen.ref)), prompt

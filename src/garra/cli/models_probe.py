@@ -48,6 +48,8 @@ def _calls(found: Capabilities) -> tuple[str, str]:
         return _UNKNOWN, "tried natively; calls in the text are read too"
     if found.tools == "native":
         return "native", "sent as `tools`, read from `tool_calls`"
+    if found.chooses_first:
+        return "chosen first", "the model begins no call by itself: it is asked before each reply; calls always parse"
     how = "held to their schemas: a call that is begun always parses"
     return "described", how if found.holds_calls else "read from the text, where the model writes them well"
 
@@ -122,4 +124,5 @@ def as_data(found: Capabilities) -> dict[str, Any]:
         "cachedTokens": found.cached_tokens,
         "prefixCaching": found.prefix_caching,
         "maxNumSeqs": found.max_num_seqs,
+        "beginsCalls": found.begins_calls,
     }

@@ -95,6 +95,7 @@ def tools_in_words(able: Capabilities) -> str:
         return "yes: the server takes `tools` (tried)"
     if able.tools == "refused":
         how = "held to their schemas" if able.holds_calls else "read from the text"
+        how = f"asked for before each reply, {how}" if able.chooses_first else how
         unseen = able.parser and able.template_has_tools is False
         why = "the model's chat template has no place for `tools`" if unseen else "the server refuses `tools`"
         return f"yes: described in the prompt and {how}; {why} (tried)"

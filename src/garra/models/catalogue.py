@@ -47,6 +47,13 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether the usage says how much of the prompt was in the prefix cache."""
     prefix_caching: bool | None = None
     max_num_seqs: int | None = None
+    begins_calls: bool | None = None
+    """Whether the model begins a call by itself when tools are described to it. Tried in the first turn that would."""
+
+    @property
+    def chooses_first(self) -> bool:
+        """Whether the model is asked to choose between a call and an answer before each reply."""
+        return self.tools == "refused" and self.holds_calls and self.begins_calls is False
 
     @property
     def holds_calls(self) -> bool:

@@ -19,7 +19,7 @@ from garra.models.refs import ModelRef
 from garra.wire.http import Http
 
 REFUSAL_HOLDS_S = 60.0
-_SEEN_IN_USE = ("images", "structural_tag", "stream_usage", "cached_tokens")
+_SEEN_IN_USE = ("images", "structural_tag", "stream_usage", "cached_tokens", "begins_calls")
 """What is not tried each time, and stays known until it is."""
 
 

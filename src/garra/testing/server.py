@@ -18,6 +18,8 @@ from garra.testing.script import Answer, Failure, HangUp, Raw, Silence, Step, an
 _OPEN_ROUTES = ("/health", "/version", "/tokenize", "/metrics")
 _CREATED = 1767225600
 _NO_TAG = "Invalid structured_outputs structural_tag specification. (parameter=structured_outputs)"
+_CALL_TRIED = b'"List the files in the working folder. Use a tool."'
+_CALL = "<tool_call>"
 _TRIED = b'"Say hello in one word. '
 _IMAGE_TOKENS = 64
 _NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
@@ -26,12 +28,14 @@ _NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-ca
 class ScriptedModel:
     """A model server with its answers written beforehand: one step for each chat request, in order.
 
-    After the last step it says the last text again, or "ok". `requests` holds everything that came, `chats` the chat
-    requests alone. Requests that only try the server out take no step: one for a single token, or with the question
-    that is asked to try things, gets a word, one bound to a choice gets its first. With `takes_tools` false it refuses
-    `tools` as vLLM does without its tool flags; with `shows_tools` false it takes them, but its template has no place
-    for them; with `sees_images` false it refuses images as a text model does. With `caches` it keeps a prefix cache,
-    says in each usage what was in it, and shows vLLM's counters under /metrics.
+    After the last step it says the last text again, or "ok". `requests` holds everything that came, `chats` the
+    chat requests alone. Requests that only try the server out take no step: one for a single token, or with the
+    question that is asked to try things, gets a word, one bound to a choice gets its first, but for one between a
+    call and an answer: that gets what the next step is. With `begins_calls` false it writes no call when that is
+    tried. With `takes_tools` false it refuses `tools` as vLLM does without its tool flags; with `shows_tools` false
+    it takes them, but its template has no place for them; with `sees_images` false it refuses images as a text
+    model does. With `caches` it keeps a prefix cache, says in each usage what was in it, and shows vLLM's counters
+    under /metrics.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ScriptedModel:
         takes_tools: bool = True,
         shows_tools: bool = True,
         sees_images: bool = True,
+        begins_calls: bool = True,
         caches: bool = False,
         port: int = 0,
     ) -> None:
@@ -52,6 +57,7 @@ class ScriptedModel:
         self._last_text = next(filter(None, map(text_of, reversed(self._script))), "ok")
         self.model, self.max_model_len, self.api_key = model, max_model_len, api_key
         self.takes_tools, self.shows_tools, self.sees_images = takes_tools, shows_tools, sees_images
+        self.begins_calls = begins_calls
         self.port = port
         self.cache = PrefixCache() if caches else None
         self.running = 0
@@ -164,7 +170,7 @@ class ScriptedModel:
             return _send(out, 404, _error(404, "NotFoundError", text, "model"))
         if refusal := self._refusal(body):
             return _send(out, 400, _error(400, "BadRequestError", refusal, None))
-        match _tried_out(body) or self._next_step():
+        match self._tried_out(body) or self._next_step():
             case Silence():
                 await asyncio.Event().wait()
             case HangUp():
@@ -215,6 +221,23 @@ class ScriptedModel:
             await _write(out, frame, answer.write_bytes)
         return await _finish(out, answer.ending)
 
+    def _tried_out(self, body: dict[str, Any]) -> Step | None:
+        """The answer to a request that only finds out what the server or the model can do; None for a real one."""
+        choices, said = (body.get("structured_outputs") or {}).get("choice"), msgspec.json.encode(body.get("messages"))
+        if choices:
+            return self._choice(choices)
+        if 1 in (body.get("max_tokens"), body.get("max_completion_tokens")):
+            return Answer(("ok",), finish="length")
+        if _CALL_TRIED in said:
+            return Answer((f"{_CALL}\n" if self.begins_calls else "I would list them.",), finish="length")
+        return "Hello!" if _TRIED in said else None
+
+    def _choice(self, choices: list[str]) -> str:
+        """The first, but for a choice between a call and an answer: then what comes next in the script."""
+        upcoming = self._script[self._played] if self._played < len(self._script) else ""
+        is_call = _CALL in text_of(upcoming)
+        return str(choices[0] if is_call or _CALL not in choices else choices[-1])
+
     async def _raw(self, raw: Raw, out: ServerConnection) -> None:
         out.begin(200, {"content-type": raw.content_type})
         await _write(out, raw.body, raw.write_bytes)
@@ -250,16 +273,6 @@ def _send(out: ServerConnection, status: int, body: Any, headers: dict[str, str]
     out.end()
 
 
-def _tried_out(body: dict[str, Any]) -> Step | None:
-    """The answer to a request that only finds out what the server can do; None for a real one."""
-    choices = (body.get("structured_outputs") or {}).get("choice")
-    if choices:
-        return str(choices[0])
-    if 1 in (body.get("max_tokens"), body.get("max_completion_tokens")):
-        return Answer(("ok",), finish="length")
-    return "Hello!" if _TRIED in msgspec.json.encode(body.get("messages")) else None
-
-
 def _images(body: dict[str, Any]) -> int:
     return msgspec.json.encode(body.get("messages")).count(b'"image_url":{')
 
@@ -267,7 +280,7 @@ def _images(body: dict[str, Any]) -> int:
 def _is_tag(structured: Any) -> bool:
     """Whether a structural tag, where there is one, has a format that there is."""
     tag = structured.get("structural_tag") if isinstance(structured, dict) else None
-    return tag is None or '"triggered_tags"' in str(tag)
+    return tag is None or any(f'"{form}"' in str(tag) for form in ("triggered_tags", "sequence"))
 
 
 def _error(code: int, kind: str, message: str, param: str | None) -> dict[str, Any]:

@@ -20,7 +20,12 @@ from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec
 
 END = "}\n" + CLOSE
 LEAD = "Tools. To call one, end your message with:\n" + OPEN
-"""How a description begins; no prompt without one holds it."""
+ANSWER = "<answer>"
+CHOOSING_LEAD = (
+    f'Tools. When no tool is needed, begin your message with "{ANSWER}" and answer. To call one, write:\n{OPEN}'
+)
+"""How a description begins, for a model that calls by itself and for one that has to choose (`agent.choosing`). No
+prompt without one holds either."""
 
 _SPACES = 1
 """So many between two parts of a call. A weak model would fill its reply with line breaks: each is allowed there."""
@@ -30,25 +35,30 @@ def _begin(name: str) -> str:
     return f'{OPEN}\n{{"name": {json.dumps(name)}, "arguments": '
 
 
-def description(specs: Sequence[ToolSpec]) -> str:
+def lead_of(system: str) -> str:
+    """With what the description in a system prompt begins; empty where it holds none."""
+    return next((lead for lead in (LEAD, CHOOSING_LEAD) if lead in system), "")
+
+
+def description(specs: Sequence[ToolSpec], *, choosing: bool = False) -> str:
     """How to call the tools, as a part of the system prompt."""
     lines = [
         f"{json.dumps({'name': spec.name, 'description': spec.description, 'parameters': spec.parameters})}"
         for spec in specs
     ]
     form = _begin("NAME").removeprefix(OPEN) + "{ARGUMENTS}" + END
-    return "\n".join([LEAD + form, *lines])
+    return "\n".join([(CHOOSING_LEAD if choosing else LEAD) + form, *lines])
 
 
-def constraint(specs: Sequence[ToolSpec], *, must_call: bool = False) -> dict[str, Any]:
+def constraint(specs: Sequence[ToolSpec], *, must_call: bool = False, brief: bool | None = None) -> dict[str, Any]:
     """The body fields that hold a call to its schema, once it has begun. One call a reply.
 
-    With `must_call` the reply is a call and nothing else, for trying out a server: its strings, lists and numbers are
-    kept short too, so that `brief.TRIAL_TOKENS` are always enough for it.
+    With `must_call` the reply is a call and nothing else. `brief` (as `must_call`, unless given) is for trying out a
+    server: strings, lists and numbers are kept short, so that `brief.TRIAL_TOKENS` are always enough.
     """
     if not specs:
         return {}
-    if must_call:
+    if must_call if brief is None else brief:
         from garra.agent.calls.brief import short  # only for who tries a server out
 
         specs = [msgspec.structs.replace(spec, parameters=short(spec.parameters)) for spec in specs]
@@ -60,6 +70,13 @@ def constraint(specs: Sequence[ToolSpec], *, must_call: bool = False) -> dict[st
         "at_least_one": must_call,
         "stop_after_first": True,
     }
+    return {"structured_outputs": {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}}
+
+
+def no_call() -> dict[str, Any]:
+    """The body fields that hold a reply to an answer: it begins with the tag of one."""
+    parts = [{"type": "const_string", "value": f"{ANSWER}\n"}, {"type": "any_text"}]
+    form = {"type": "sequence", "elements": parts}
     return {"structured_outputs": {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}}
 
 
