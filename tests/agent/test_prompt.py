@@ -90,3 +90,17 @@ def test_a_message_is_stamped_with_its_time_and_the_stamp_comes_off_again() -> N
     assert "2026-11-2" in sent
     assert written_text(sent) == "[hello] there"
     assert written_text("[hello] there") == "[hello] there"
+
+
+def test_a_file_that_cannot_be_read_is_told_to_the_person_and_the_rest_stays_whole(tmp_path: Path) -> None:
+    (tmp_path / "AGENTS.md").symlink_to("AGENTS.md")
+    (tmp_path / "SOUL.md").mkdir()
+    (tmp_path / "USER.md").write_text("Likes tea.")
+
+    prompt = build_prompt(tmp_path, Limits())
+
+    loop, folder = prompt.notices
+    assert loop.startswith(f"{tmp_path / 'AGENTS.md'} cannot be read (")
+    assert folder == f"{tmp_path / 'SOUL.md'} cannot be read (Is a directory); the prompt goes without it"
+    assert "Likes tea." in prompt.text
+    assert "cut" not in prompt.text

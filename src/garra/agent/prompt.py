@@ -48,7 +48,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """The system text, and a line for each workspace file that had to be cut."""
+    """The system text, and a line for each workspace file that had to be cut or could not be read."""
 
     text: str
     notices: tuple[str, ...] = ()
@@ -63,17 +63,17 @@ def build_prompt(
     """
     parts = [INTRODUCTION.format(workspace=workspace)]
     parts += [part for part in (directory, extra) if part]
-    files, notices = workspace_files(workspace, limits)
-    if notices:
+    found, unread = _found(workspace)
+    files, cuts = _fitting(found, limits)
+    if cuts:
         parts.append("Some files below are cut; read them for the rest.")
     parts += [f"# {name}\n{quote(text) if quote else text}" for name, text in files]
-    return Prompt("\n\n".join(parts), notices)
+    return Prompt("\n\n".join(parts), (*cuts, *unread))
 
 
-def workspace_files(workspace: Path, limits: Limits) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
-    """Name and text of each file that is there, within the limits; a notice for each that is cut or unreadable."""
-    found, notices = _found(workspace)
-    files, left = [], limits.total_chars
+def _fitting(found: list[tuple[str, str]], limits: Limits) -> tuple[list[tuple[str, str]], list[str]]:
+    """Name and text of each file within the limits, and a notice for each that is cut."""
+    files, notices, left = [], [], limits.total_chars
     for position, (name, text) in enumerate(found):
         share = left // (len(found) - position)
         limit = min(limits.file_chars, max(share, left - _size(found[position + 1 :], limits)))
@@ -83,7 +83,7 @@ def workspace_files(workspace: Path, limits: Limits) -> tuple[list[tuple[str, st
             notices.append(f"{name}: {limit:,} of {len(text):,} characters are in the prompt")
         files.append((name, kept))
         left = max(0, left - len(kept))
-    return files, tuple(notices)
+    return files, notices
 
 
 def _size(rest: list[tuple[str, str]], limits: Limits) -> int:
