@@ -49,6 +49,13 @@ async def test_a_prompt_that_leaves_no_room_is_refused_with_the_numbers() -> Non
     assert (refused.value.asked, refused.value.limit) == (8_180, 8_192)
 
 
+async def test_a_message_that_is_too_long_by_itself_is_refused_with_what_it_takes() -> None:
+    with pytest.raises(ContextOverflow, match=r"The last message alone takes about 9,000") as refused:
+        await reply_limit(9_500, 8192, None, Server(9_100).count, newest=9_000)
+
+    assert "/new" not in str(refused.value)
+
+
 async def test_the_cap_is_never_smaller_than_a_useful_reply() -> None:
     assert await reply_limit(8_000, 8192, 4_000, Server(8192 - LEAST_REPLY_TOKENS).count) == LEAST_REPLY_TOKENS
 

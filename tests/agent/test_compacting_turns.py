@@ -48,6 +48,17 @@ async def test_a_full_conversation_is_compacted_before_the_next_request(sit: Sit
         assert len(compactions(entries)) == 1
 
 
+async def test_a_message_that_fits_by_no_means_costs_the_conversation_nothing(sit: Sit) -> None:
+    async with ScriptedModel([SUMMARY, "Here."]) as server, sit(server) as desk:
+        await told(desk, 9)
+
+        with pytest.raises(ContextOverflow, match="The last message alone"):
+            await desk.say(PROSE * 2_000)
+
+        assert desk.sent() == []
+        assert compactions(await desk.entries()) == []
+
+
 async def test_what_the_server_finds_too_long_is_compacted_and_sent_again(sit: Sit) -> None:
     async with ScriptedModel([OVERFLOW, SUMMARY, "Here."]) as server, sit(server) as desk:
         await told(desk, 5)

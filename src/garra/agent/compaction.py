@@ -68,7 +68,7 @@ async def summarise(
 
 
 def can_compact(turn: Turn, entries: Sequence[Entry], prefix: Head, *, used: int) -> bool:
-    """Whether there is anything to summarise, and it could help: what `summarise` finds out before it asks the model."""
+    """Whether there is anything to summarise that helps: what `summarise` finds out before it asks the model."""
     return not _is_hopeless(turn, entries, prefix) and find_cut(entries, _room(turn, entries, prefix, used)) is not None
 
 
