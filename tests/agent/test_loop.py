@@ -259,6 +259,27 @@ async def test_a_server_that_refuses_tools_has_them_described_and_its_calls_read
         assert second["messages"][: len(first["messages"])] == first["messages"]
 
 
+async def test_a_reply_that_the_servers_parser_swallowed_is_asked_for_without_its_parser(sit: Sit) -> None:
+    written = '<tool_call>\n{"name": "read", "arguments": {"path": "a.txt"}}\n</tool_call>'
+    swallowed = Answer(("",), finish="stop", completion_tokens=66)
+    async with ScriptedModel([swallowed, written, "It says hi.", "Again."]) as server, sit(server) as desk:
+        desk.workspace.mkdir()
+        (desk.workspace / "a.txt").write_text("hi")
+        events = await desk.say("Read a.txt.")
+        await desk.say("And now?")
+
+        assert [event.result.text for event in events if isinstance(event, ToolFinished)] == ["hi"]
+        assert any(isinstance(event, Retrying) for event in events)
+        assert [bool(body.get("tools")) for body in desk.sent()] == [True, False, False, False]
+
+
+async def test_an_empty_reply_of_no_length_is_not_asked_for_again(sit: Sit) -> None:
+    async with ScriptedModel([Answer(("",), finish="stop")]) as server, sit(server) as desk:
+        await desk.say("Hello?")
+
+        assert len(desk.sent()) == 1
+
+
 async def test_a_server_restarted_without_its_tool_flags_is_noticed_within_the_turn(sit: Sit) -> None:
     async with ScriptedModel(["One.", "Two."]) as server, sit(server) as desk:
         await desk.say("first")

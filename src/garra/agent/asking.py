@@ -30,12 +30,16 @@ from garra.sessions.entries import Said
 from garra.wire.chat import ChatCompletions
 from garra.wire.events import Event, ReasoningDelta, Reply, TextDelta, ThoughtSoFar
 from garra.wire.inline_thinking import split_thinking
+from garra.wire.messages import Assistant
 from garra.wire.request import ChatRequest
 
 Events: TypeAlias = AsyncGenerator[TurnEvent]
 
 COMPACTIONS_A_TURN = 3
 """As often as OpenClaw tries (openclaw.md 3.10): what does not fit after that never will."""
+
+SWALLOWED_TOKENS = 8
+SWALLOWED = "the server's tool parser loses the calls that the model writes"
 
 _ABOUT_TOOLS = ("tool", "structured", "guided", "grammar", "schema", "response_format")
 """Words of a refusal that may be about how the tools were given."""
@@ -53,7 +57,7 @@ class Asking:
         self.was_read = False  # whether a server failed while it worked on a request, and may have kept what it read
         self._retries = self._new_retries()
         self._compactions = 0
-        self._adapted = self._cannot_shrink = self._must_answer = False
+        self._adapted = self._cannot_shrink = self._must_answer = self._swallowed = False
 
     @property
     def turn(self) -> Turn:
@@ -82,8 +86,11 @@ class Asking:
             else:
                 self._retries.answered()
                 await self._learn()
-                if not self._goes_in_circles():
+                if self._goes_in_circles():
+                    continue
+                if not await self._was_swallowed():
                     return
+                yield Retrying("The server's tool parser lost what the model wrote; tools are described to it instead.")
 
     async def _attempt(self) -> Events:
         """One request. What comes is shown as it comes."""
@@ -97,7 +104,7 @@ class Asking:
             async with aclosing(self._wait_in_line(stack)) as waits:
                 async for wait in waits:
                     yield wait
-            if self.capabilities.chooses_first:
+            if self.capabilities.chooses_first and "structured_outputs" not in chosen.params:
                 request = await self._deadline.within(self._in_chosen_form(request))
             stream = ChatCompletions(self._turn.http, chosen.endpoint).stream(request)
             thought = split_thinking(stream, opened=chosen.thinking.opens)
@@ -139,6 +146,26 @@ class Asking:
         chooses = able is not None and able.chooses_first and not asked
         self._must_answer = chooses and choosing.goes_in_circles(self._record.entries, self.reply.calls)
         return self._must_answer
+
+    async def _was_swallowed(self) -> bool:
+        """Whether the model wrote something and nothing of it arrived: its server's tool parser is the wrong one.
+
+        vLLM's streaming parsers leave out a call that is in another form than theirs. Told without `tools`, no parser
+        comes between. It holds for this turn, and for the next ones where a call comes of it.
+        """
+        able, reply = self.capabilities, self.reply
+        assert able is not None
+        if self._swallowed and reply.calls:
+            await self._turn.models.learn(self.candidates.chosen, tools="refused", reason=SWALLOWED)
+        wrote = reply.usage.completion_tokens if reply.usage else 0
+        empty = reply.message() == Assistant() and reply.finish_reason in ("stop", "tool_calls")
+        if self._swallowed or not empty or wrote < SWALLOWED_TOKENS or not self._record.prefix(able).tools:
+            return False
+        self._swallowed = True
+        self.capabilities = msgspec.structs.replace(able, tools="refused", reason=SWALLOWED)
+        prefix, _ = new_prefix(self.turn, self._record.entries, self.capabilities)
+        await self._record.add(*prefix)
+        return True
 
     async def _wait_in_line(self, stack: AsyncExitStack) -> Events:
         """Take a place among the turns that the server is working on; while there is none, say so."""

@@ -45,7 +45,8 @@ async def next_request(turn: Turn, record: Record, capabilities: Capabilities) -
 
 
 def _constraint(turn: Turn, prefix: Head, capabilities: Capabilities) -> dict[str, Any]:
-    """What holds a call to its schema, where the tools are described and the server can be held to anything."""
-    if not is_described(prefix) or not capabilities.holds_calls:
+    """What holds a call to its schema, where the tools are described and the server can be held to anything. What the
+    person put there stays."""
+    if not is_described(prefix) or not capabilities.holds_calls or "structured_outputs" in turn.chosen.params:
         return {}
     return constraint([*turn.toolbox.specs(), *turn.toolbox.others()])

@@ -28,6 +28,11 @@ def sober(chosen: "Chosen") -> "Chosen":
     return msgspec.structs.replace(chosen, max_tokens=limit, params=params)
 
 
+def bounded(chosen: "Chosen") -> "Chosen":
+    """Any model for its greeting: with an end to it, and room to think before it."""
+    return msgspec.structs.replace(chosen, max_tokens=min(FIRST_TOKENS, chosen.max_tokens or FIRST_TOKENS))
+
+
 async def hello(room: "Room", chosen: "Chosen", out: TextIO | None = None) -> str:
     """Have the model say hello, shown on `out` as it comes; what it said."""
     from garra.agent.events import TurnFinished
@@ -58,8 +63,7 @@ async def greet(app: "App", out: TextIO | None = None) -> str:
     try:
         async with open_room(app) as room:
             chosen = await room.models.choose(None)
-            limit = min(FIRST_TOKENS, chosen.max_tokens or FIRST_TOKENS)
-            return await hello(room, msgspec.structs.replace(chosen, max_tokens=limit), out)
+            return await hello(room, bounded(chosen), out)
     except GarraError:
         click.echo("What was chosen is written all the same. To look closer: garra doctor", err=True)
         raise

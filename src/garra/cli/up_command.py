@@ -66,7 +66,7 @@ def _provider(room: "Room") -> str:
 
 async def _introduce(app: App, embedded: "Embedded | None") -> None:
     """Print what answers and what it can do, then let it say hello."""
-    from garra.cli.greeting import hello, sober
+    from garra.cli.greeting import bounded, hello, sober
     from garra.cli.talk import open_room
 
     async with open_room(app) as room:
@@ -76,7 +76,7 @@ async def _introduce(app: App, embedded: "Embedded | None") -> None:
         for line in _report(view, chosen, able, embedded):
             click.echo(line)
         click.echo("")
-        await hello(room, sober(chosen) if embedded else chosen)
+        await hello(room, sober(chosen) if embedded else bounded(chosen))
 
 
 def _report(view: "ProviderView", chosen: "Chosen", able: "Capabilities", embedded: "Embedded | None") -> "list[str]":

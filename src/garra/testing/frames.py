@@ -28,6 +28,7 @@ def finish_of(answer: Answer) -> str:
 def usage_of(answer: Answer, prompt_tokens: int) -> dict[str, Any]:
     """Tokens, counted as words: what a script says needs no tokenizer."""
     said = sum(len(words(part if isinstance(part, str) else part.text)) for part in answer.parts)
+    said = said if answer.completion_tokens is None else answer.completion_tokens
     usage: dict[str, Any] = {
         "prompt_tokens": prompt_tokens,
         "total_tokens": prompt_tokens + said,

@@ -51,6 +51,8 @@ class Answer(msgspec.Struct, frozen=True):
     write_bytes: int | None = None
     """How many bytes go into one write, cutting lines and characters anywhere."""
     cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    """What the usage says; by default the words of the parts."""
 
 
 class Failure(msgspec.Struct, frozen=True):
