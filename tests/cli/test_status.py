@@ -59,3 +59,15 @@ async def test_a_model_that_its_server_does_not_list_is_taken_with_a_warning(hom
 
     assert aside.count("warning:") == 1
     assert f"warning: {server.base_url} does not list it. Served there: scripted" in aside
+
+
+async def test_the_status_of_the_model_names_all_its_servers_and_the_one_that_answers(home: Path) -> None:
+    async with ScriptedModel() as first, ScriptedModel() as second:
+        both = [first.base_url, second.base_url]
+        configure(home, "vllm/scripted", vllm={"baseUrls": both})
+        await first.stop()
+        code, out, _ = await garra(home, "models", "status")
+
+    assert code == 0
+    assert f"Server      {second.base_url} (answers" in out
+    assert f"Replicas    {', '.join(both)}" in out

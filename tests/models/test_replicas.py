@@ -91,7 +91,23 @@ async def test_a_provider_whose_first_replica_is_down_lists_its_models_once_and_
     assert view.error is None
     assert chosen.window == 4096
     assert chosen.replicas == (gone.base_url, alive.base_url)
-    assert chosen.endpoint.base_url == gone.base_url
+    assert chosen.endpoint.base_url == view.base_url == alive.base_url
+
+
+@pytest.mark.anyio
+async def test_a_replica_that_went_down_after_it_was_asked_is_passed_over(
+    configure: Configure, open_models: Callable[[Configuration], Any]
+) -> None:
+    async with ScriptedModel() as first, ScriptedModel() as second:
+        models: Models = await open_models(configure(provider(baseUrls=[first.base_url, second.base_url])))
+        before = await models.choose("vllm/scripted")
+        await first.stop()
+        view = await models.view("vllm", refresh=True)
+        after = await models.choose("vllm/scripted")
+
+    assert before.endpoint.base_url == first.base_url
+    assert view.base_url == after.endpoint.base_url == second.base_url
+    assert after.replicas == before.replicas
 
 
 @pytest.mark.anyio

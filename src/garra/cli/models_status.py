@@ -41,6 +41,7 @@ def _about(chosen: Chosen) -> dict[str, Any]:
         "model": str(chosen.ref),
         "provider": chosen.ref.provider,
         "baseUrl": chosen.endpoint.base_url,
+        "replicas": list(chosen.replicas),
         "keySource": chosen.key_source,
         "contextWindow": chosen.window,
         "windowPinned": chosen.pinned,
@@ -58,6 +59,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         shown.append(f"Fallbacks   {', '.join(found['fallbacks'])}")
     if "provider" in found:
         shown += _server_lines(found)
+    if found.get("replicas"):
+        shown.append(f"Replicas    {', '.join(found['replicas'])}")
     if "model" in found:
         pinned = " (pinned by the configuration)" if found["windowPinned"] else ""
         shown.append(f"Window      {_tokens(found['contextWindow'])}{pinned}")

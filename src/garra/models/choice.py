@@ -18,6 +18,7 @@ from garra.models.discovery import Answer
 from garra.models.params import Layer, merge_params
 from garra.models.providers import Access, clean_url, read_headers
 from garra.models.refs import ModelRef
+from garra.models.replicas import at
 from garra.models.thinking import asked_level, make_thinking, with_thinking
 from garra.wire.dialect import Dialect
 from garra.wire.request import Endpoint
@@ -94,6 +95,8 @@ def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Co
         thinking=make_thinking(ref.id, row, asked, params.body, params.sealed),
         replicas=replicas_of(ref, access),
     )
+    if answer.base_url in chosen.replicas:
+        chosen = at(chosen, answer.base_url)
     return with_thinking(chosen, None)
 
 

@@ -26,10 +26,14 @@ _WINDOW_NAMES_IN_META = ("n_ctx", "n_ctx_train")
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What is known of a server after asking it. With an `error`, `listing` is what it said before, if ever."""
+    """What is known of a server after asking it. With an `error`, `listing` is what it said before, if ever.
+
+    `base_url` is the one of several servers that this is from; empty where none could be asked.
+    """
 
     listing: Listing | None
     error: GarraError | None = None
+    base_url: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -67,13 +71,14 @@ class Servers:
         now = time.time()
         for place in () if refresh else places:
             known = self.last(place)
-            if known is not None and known.is_fresh(now):
-                return Answer(known)
+            if known is not None and known.is_fresh(now) and not (known.doubted and replicas):
+                return Answer(known, base_url=place.base_url)
         answers = []
         for place in places:
             answers.append(await self.listing(place, refresh=refresh))
             if answers[-1].error is None:
-                return answers[-1]
+                return msgspec.structs.replace(answers[-1], base_url=place.base_url)
+            self.doubt(place)
         return answers[0]
 
     def last(self, endpoint: Endpoint) -> Listing | None:

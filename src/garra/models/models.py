@@ -240,7 +240,7 @@ class Models:
             )
         return ProviderView(
             id=access.provider,
-            base_url=access.endpoint.base_url,
+            base_url=answer.base_url or access.endpoint.base_url,
             key_source=source,
             entries=self._findings.shown_in(
                 tuple(choice.make_entry(ref, access, answer) for ref in refs), access, answer
