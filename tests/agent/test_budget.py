@@ -60,9 +60,22 @@ async def test_the_cap_is_never_smaller_than_a_useful_reply() -> None:
     assert await reply_limit(8_000, 8192, 4_000, Server(8192 - LEAST_REPLY_TOKENS).count) == LEAST_REPLY_TOKENS
 
 
-async def test_a_server_that_cannot_count_is_taken_at_the_estimate() -> None:
-    with pytest.raises(ContextOverflow, match="about 9,000"):
-        await reply_limit(9_000, 8192, None, Server(None).count)
+async def test_where_nobody_counts_only_what_can_never_fit_is_refused() -> None:
+    assert await reply_limit(9_000, 8192, None, Server(None).count) is None
+    assert await reply_limit(7_000, 8192, 2_000, Server(None).count) == 1_192
+    assert await reply_limit(9_000, 8192, 2_000, Server(None).count) == LEAST_REPLY_TOKENS
+    with pytest.raises(ContextOverflow, match="about 30,000"):
+        await reply_limit(30_000, 8192, None, Server(None).count)
+
+
+def test_what_the_server_counted_for_another_prefix_is_void() -> None:
+    usage = Usage(5_000, 10)
+    before, after = Head("long " * 4_000, (), "vllm/m"), Head("short", (), "vllm/m")
+    items: list[Item] = [before, Said(User("Hi")), Said(Assistant("Hello."), model="vllm/m", usage=usage), after]
+    entries = tuple(Entry("s", seq, 0.0, item) for seq, item in enumerate(items, 1))
+
+    assert used_tokens(entries, before, "vllm/m") >= 5_010
+    assert used_tokens(entries, after, "vllm/m") < 50
 
 
 async def test_without_a_known_window_the_configured_cap_goes_out() -> None:

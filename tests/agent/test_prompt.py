@@ -17,6 +17,15 @@ def test_a_new_workspace_gives_a_prompt_with_its_own_path_and_no_files(tmp_path:
     assert prompt.notices == ()
 
 
+def test_files_in_chinese_are_cut_to_their_share_of_the_window_in_tokens(tmp_path: Path) -> None:
+    (tmp_path / "AGENTS.md").write_text("请记住这一行。" * 3_000)
+    (tmp_path / "SOUL.md").write_text("请记住这一行。" * 3_000)
+
+    kept = build_prompt(tmp_path, Limits().within(8_192)).text.count("请")
+
+    assert 50 < kept * 7 < 8_192 // 4  # a character may be a token, or more
+
+
 def test_the_workspace_files_come_in_their_documented_order(tmp_path: Path) -> None:
     for name in ("MEMORY.md", "USER.md", "AGENTS.md", "SOUL.md", "IDENTITY.md", "NOTES.md"):
         (tmp_path / name).write_text(f"text of {name}")

@@ -23,6 +23,10 @@ SURE_SHARE = 0.6
 """Below this share of the window the estimate decides: it never found less than that share of what SmolLM2's tokenizer
 counts, for prose, code, JSON, tables, base64, Han and Hangul, Thai, Arabic, emoji."""
 
+LEAST_SHARE = 1 / 3
+"""No tokenizer finds less than this share of an estimate, as large vocabularies do for Han: where nobody counts, what
+takes no more than that may fit, and the server has the last word."""
+
 LEAST_REPLY_TOKENS = 64
 
 RESULT_SHARE = 0.25
@@ -79,14 +83,19 @@ def _part_tokens(part: Text | Image | str) -> int:
     return IMAGE_TOKENS if isinstance(part, Image) else text_tokens(part.text if isinstance(part, Text) else part)
 
 
+def prefix_tokens(prefix: Head) -> int:
+    """A guess at what the fixed prefix of a session takes."""
+    return estimate_tokens([System(prefix.system)], prefix.tools)
+
+
 def used_tokens(entries: Sequence[Entry], prefix: Head, model: str) -> int:
     """What the conversation takes so far: the server's own count of the last reply, and a guess at what came since.
 
-    What the server counted before a compaction is void after it.
+    What the server counted before a compaction, or for another prefix, is void after it.
     """
-    base, since = estimate_tokens([System(prefix.system)], prefix.tools), entries
+    base, since = prefix_tokens(prefix), entries
     for place, item in reversed([*enumerate(entry.item for entry in entries)]):
-        if isinstance(item, Compacted):
+        if isinstance(item, Compacted) or item == prefix:
             return base + estimate_tokens(history(entries), ())
         if isinstance(item, Said) and item.usage and item.model == model and item.usage.prompt_tokens:
             base = item.usage.prompt_tokens + item.usage.completion_tokens
@@ -142,10 +151,10 @@ async def reply_limit(
         return wanted
     counted = await count()
     prompt = estimate if counted is None else counted
-    left = window - prompt
-    if left < LEAST_REPLY_TOKENS:
+    surely = estimate * LEAST_SHARE if counted is None else counted
+    if window - surely < LEAST_REPLY_TOKENS:
         raise overflow(prompt, window, fixed=fixed, newest=newest, exact=counted is not None)
-    return None if wanted is None else min(wanted, left)
+    return None if wanted is None else min(wanted, max(window - prompt, LEAST_REPLY_TOKENS))
 
 
 def overflow(prompt: int, window: int, *, fixed: int = 0, newest: int = 0, exact: bool) -> ContextOverflow:
@@ -156,7 +165,7 @@ def overflow(prompt: int, window: int, *, fixed: int = 0, newest: int = 0, exact
     about = "" if exact else "about "
     mend = "Start a new one with /new (garra chat) or another --session KEY"
     if fixed > window // 2:
-        mend = f"The fixed prompt alone takes about {fixed:,}: allow fewer tools (tools.deny)"
+        mend = f"The fixed prompt alone takes about {fixed:,}: allow fewer tools (tools.deny), then start anew (/new)"
     elif newest > window // 2:
         mend = f"The last message alone takes about {newest:,}: send less at a time, or let it be read from a file"
     return ContextOverflow(

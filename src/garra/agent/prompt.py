@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from garra.agent.budget import text_tokens
+
 WORKSPACE_FILES = ("AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "MEMORY.md")
 """Injection order of OpenClaw's bootstrap files (openclaw.md 5.2)."""
 
@@ -34,17 +36,27 @@ Quote: TypeAlias = Callable[[str], str]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much of the workspace's files goes into the prompt, in characters."""
+    """How much of the workspace's files goes into the prompt, in characters, and in tokens where there is a window."""
 
     file_chars: int = 20_000
     total_chars: int = 60_000
+    tokens: int | None = None
 
     def within(self, window_tokens: int | None) -> "Limits":
         """These limits, lowered to the share of the window that the files may take."""
         if window_tokens is None:
             return self
-        fitting = int(window_tokens * WINDOW_SHARE * CHARS_A_TOKEN)
-        return Limits(min(self.file_chars, fitting), min(self.total_chars, fitting))
+        tokens = int(window_tokens * WINDOW_SHARE)
+        return self._at_most(tokens * CHARS_A_TOKEN, tokens)
+
+    def for_text(self, text: str) -> "Limits":
+        """These limits, lowered for a text that takes more tokens than prose does: Han, tables, code."""
+        if self.tokens is None or not text:
+            return self
+        return self._at_most(int(self.tokens * len(text) / text_tokens(text)), self.tokens)
+
+    def _at_most(self, chars: int, tokens: int) -> "Limits":
+        return Limits(min(self.file_chars, chars), min(self.total_chars, chars), tokens)
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -73,6 +85,7 @@ def build_prompt(
 
 def _fitting(found: list[tuple[str, str]], limits: Limits) -> tuple[list[tuple[str, str]], list[str]]:
     """Name and text of each file within the limits, and a notice for each that is cut."""
+    limits = limits.for_text("".join(text[: limits.file_chars] for _, text in found))
     files, notices, left = [], [], limits.total_chars
     for position, (name, text) in enumerate(found):
         share = left // (len(found) - position)
