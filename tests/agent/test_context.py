@@ -6,6 +6,7 @@ import pytest
 from garra.agent.context import ContextReport, Part, context_report, cuts, prefix_share
 from garra.agent.warm import warm
 from garra.cli.show_context import drawn
+from garra.models.replicas import ordered
 from garra.sessions.entries import Entry, Head, Said
 from garra.testing import Call, ScriptedModel
 from garra.wire.events import Usage
@@ -123,6 +124,22 @@ async def test_warming_sends_what_the_first_message_will_begin_with(sit: Sit) ->
         assert ahead["max_tokens"] == 1
         assert ahead["tools"] == first["tools"]
         assert ahead["messages"][0] == first["messages"][0]
+
+
+async def test_the_replica_that_will_answer_is_the_one_that_is_warmed(sit: Sit) -> None:
+    async with ScriptedModel() as one, ScriptedModel() as other, sit(one) as desk:
+        urls = (one.base_url, other.base_url)
+        for number in range(6):
+            key = f"{KEY}{number}"
+            toolbox = desk.room.toolbox(key)
+            turn = await desk.room.turn(key, toolbox)
+            await toolbox.close()
+            before = [len(server.chats) for server in (one, other)]
+            assert await warm(
+                msgspec.structs.replace(turn, chosen=msgspec.structs.replace(turn.chosen, replicas=urls)), ()
+            )
+            warmed = [server for server, seen in zip((one, other), before, strict=True) if len(server.chats) > seen]
+            assert ordered(urls, key, "")[0] == next(s.base_url for s in warmed if s.chats[-1].body.get("stream"))
 
 
 async def test_a_server_that_fails_at_the_warming_is_left_to_the_first_message(sit: Sit) -> None:

@@ -15,7 +15,7 @@ from garra.agent.events import Notice, Retrying, ToolStarted, TurnEvent, TurnFin
 from garra.agent.loop import run_turn
 from garra.cli.app import App
 from garra.cli.talk import open_room
-from garra.errors import ContextOverflow, ModelNotFound, ModelUnreachable, RequestRefused, ServerBusy
+from garra.errors import AuthRejected, ContextOverflow, ModelNotFound, ModelUnreachable, RequestRefused, ServerBusy
 from garra.models.replicas import ordered
 from garra.models.slots import slot, taken
 from garra.sessions.entries import Failed, Said, Setting
@@ -33,6 +33,16 @@ TOO_LONG = {
         "code": 400,
     }
 }
+
+
+class NoTag(ScriptedModel):
+    """May be told to refuse structural tags, as a server that was started with another backend."""
+
+    takes_tag = True
+
+    def _refusal(self, body: dict[str, Any]) -> str:
+        tagged = "structural_tag" in (body.get("structured_outputs") or {})
+        return "structural_tag is not supported" if tagged and not self.takes_tag else super()._refusal(body)
 
 
 class Patient(Desk):
@@ -271,6 +281,48 @@ async def test_a_model_that_failed_is_not_asked_again_under_another_name(sit_wit
     told = [event.text for event in events if isinstance(event, Notice | Retrying)]
     assert told == ["vllm/scripted cannot answer (the server hung up); asking spare/scripted instead."]
     assert first.played == 1
+
+
+async def test_what_was_shown_before_a_pause_is_not_kept_where_the_turn_is_stopped_in_it(sit_with: Open) -> None:
+    cut = Answer(("one two three four",), ending="cut", stop_after=3)
+    async with ScriptedModel([cut]) as server:
+        async with sit_with("vllm/scripted", {"vllm": at(server)}, server) as desk:
+            turn = asyncio.create_task(desk.say("hi"))
+            while not any(isinstance(event, Retrying) for event in desk.events):
+                await asyncio.sleep(0.01)
+            turn.cancel()
+            await asyncio.wait([turn])
+
+            assert [type(message) for message in await desk.stored()] == [User]
+
+
+async def test_a_server_that_no_longer_takes_the_constraint_is_asked_without_it(sit_with: Open) -> None:
+    async with NoTag(["One.", "Two."], takes_tools=False, max_model_len=32_768) as server:
+        async with sit_with("vllm/scripted", {"vllm": at(server)}, server) as desk:
+            await desk.say("hi")
+            server.takes_tag = False
+            events = await desk.say("and now?")
+
+    assert finished(events).text == "Two."
+    assert [line for line in told(events) if "started otherwise" in line]
+
+
+async def test_where_nobody_answers_the_error_says_why_the_first_one_did_not(sit_with: Open) -> None:
+    async with ScriptedModel() as first, ScriptedModel(api_key="another") as second:
+        async with sit_with(WITH_SPARE, two(first, second), first) as desk:
+            await desk.say("hi")
+            await first.stop()
+            with pytest.raises(AuthRejected, match=r"spare/scripted[^\0]*vllm/scripted .*refused the connection"):
+                await desk.say("and now?")
+
+            desk.room.app.configuration.paths.catalogue_file.unlink()
+            with pytest.raises(AuthRejected, match=r"garra auth set spare[^\0]*vllm/scripted .*refused"):
+                await desk.say("and now?")
+
+            await second.stop()
+            desk.room.app.configuration.paths.catalogue_file.unlink(missing_ok=True)
+            with pytest.raises(ModelUnreachable, match=f"{second.base_url}[^\0]*vllm/scripted .*refused"):
+                await desk.say("and now?")
 
 
 async def test_where_nobody_is_left_the_error_is_the_last_ones(sit_with: Open) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from garra.agent import choosing
-from garra.agent.budget import used_tokens
+from garra.agent.budget import prefix_tokens, used_tokens
 from garra.agent.calls.reading import read_calls
 from garra.agent.candidates import Candidates
 from garra.agent.clock import Deadline
@@ -21,12 +21,19 @@ from garra.agent.events import Notice, Retrying, TurnEvent
 from garra.agent.record import Record
 from garra.agent.sending import next_request
 from garra.agent.thresholds import compact_at
-from garra.agent.turn import Turn, new_prefix
-from garra.errors import ContextOverflow, ModelError, RequestRefused, ServerFailed, ServerSilent, StreamBroken
+from garra.agent.turn import Turn, make_prefix, new_prefix
+from garra.errors import (
+    ContextOverflow,
+    GarraError,
+    ModelError,
+    RequestRefused,
+    ServerFailed,
+    ServerSilent,
+    StreamBroken,
+)
 from garra.models import failover, retry
 from garra.models.catalogue import Capabilities
 from garra.models.slots import cap_of, slot
-from garra.sessions.entries import Said
 from garra.wire.chat import ChatCompletions
 from garra.wire.events import Event, ReasoningDelta, Reply, TextDelta, ThoughtSoFar
 from garra.wire.inline_thinking import split_thinking
@@ -41,8 +48,11 @@ COMPACTIONS_A_TURN = 3
 SWALLOWED_TOKENS = 8
 SWALLOWED = "the server's tool parser loses the calls that the model writes"
 
-_ABOUT_TOOLS = ("tool", "structured", "guided", "grammar", "schema", "response_format")
+_ABOUT_TOOLS = ("tool", "structured", "structural", "guided", "grammar", "schema", "response_format")
 """Words of a refusal that may be about how the tools were given."""
+
+_NO_TOOLS = "This server takes no tools as it was started; they are described in the prompt instead."
+_OTHERWISE = "This server was started otherwise than it was; it is asked in the way that it takes now."
 
 
 class Asking:
@@ -50,19 +60,23 @@ class Asking:
 
     def __init__(self, turn: Turn, record: Record, deadline: Deadline) -> None:
         self._turn, self._record, self._deadline = turn, record, deadline
-        said = (entry.item for entry in reversed(record.entries) if isinstance(entry.item, Said))
-        self.candidates = Candidates(turn, next((item.replica for item in said if item.replica), ""))
+        self.candidates = Candidates(turn, record.entries)
         self.reply = Reply()
         self.capabilities: Capabilities | None = None
         self.was_read = False  # whether a server failed while it worked on a request, and may have kept what it read
         self._retries = self._new_retries()
         self._compactions = 0
-        self._adapted = self._cannot_shrink = self._must_answer = self._swallowed = False
+        self._capped = True  # whether a configured limit of the reply is sent
+        self._first_trouble = next(iter(turn.notices), "")
+        self._adapted = self._narrowed = self._refitted = self._cannot_shrink = False
+        self._must_answer = self._swallowed = False
 
     @property
     def turn(self) -> Turn:
         """The turn, on the model that answers now."""
-        return msgspec.structs.replace(self._turn, chosen=self.candidates.chosen)
+        chosen = self.candidates.chosen
+        limit = chosen.max_tokens if self._capped else None
+        return msgspec.structs.replace(self._turn, chosen=msgspec.structs.replace(chosen, max_tokens=limit))
 
     @property
     def used(self) -> int:
@@ -85,12 +99,19 @@ class Asking:
                         yield notice
             else:
                 self._retries.answered()
+                self._capped = True
                 await self._learn()
                 if self._goes_in_circles():
                     continue
                 if not await self._was_swallowed():
                     return
                 yield Retrying("The server's tool parser lost what the model wrote; tools are described to it instead.")
+
+    def whole(self, error: GarraError) -> GarraError:
+        """The error that ends the turn, with what kept the first one from answering."""
+        if self._first_trouble and isinstance(error, ModelError):
+            return failover.with_first(error, self._first_trouble)
+        return error
 
     async def _attempt(self) -> Events:
         """One request. What comes is shown as it comes."""
@@ -187,16 +208,14 @@ class Asking:
 
     async def _recover(self, error: ModelError) -> Events:
         """Change what can be changed, or wait, so that asking again makes sense; else raise the error."""
-        if isinstance(error, ContextOverflow) and self._compactions < COMPACTIONS_A_TURN:
-            before = self._record.entries
-            async with aclosing(self._compact()) as notices:
+        if isinstance(error, ContextOverflow):
+            async with aclosing(self._make_room(error)) as notices:
                 async for notice in notices:
                     yield notice
-            if self._record.entries == before:
-                raise error
-        elif isinstance(error, RequestRefused) and await self._adapts(error):
-            yield Retrying("This server takes no tools as it was started; they are described in the prompt instead.")
+        elif isinstance(error, RequestRefused) and (change := await self._adapts(error)):
+            yield Retrying(change)
         elif (wait_s := self._pause_s(error)) is not None:
+            self.reply = Reply()  # void, also where the pause is the turn's end
             yield Retrying(self._retries.words(error, wait_s), wait_s)
             await self._deadline.within(asyncio.sleep(wait_s))
         else:
@@ -208,19 +227,52 @@ class Asking:
         """How long to wait before the same is asked again; None where it is not."""
         return self._retries.wait_s(error, self.candidates.chosen.endpoint) if self._turn.retries else None
 
-    async def _adapts(self, refused: RequestRefused) -> bool:
-        """Ask the server anew what it can do; whether the request is now another one."""
+    async def _make_room(self, error: ContextOverflow) -> Events:
+        """What the server finds too long becomes shorter; where nothing can, raise the error.
+
+        First what costs nothing: the window that the server tells of, the limit of the reply, the fixed prompt.
+        """
+        if not self._narrowed and self.candidates.narrow(error.limit):
+            self._narrowed = True
+            return
+        if self._capped and self.candidates.chosen.max_tokens is not None:
+            self._capped = False  # what is left of the window is less than that
+            return
+        before = self._record.entries
+        for cut in await self._refit():
+            yield Notice(cut)
+        if self._record.entries == before and self._compactions < COMPACTIONS_A_TURN:
+            async with aclosing(self._compact()) as notices:
+                async for notice in notices:
+                    yield notice
+        if self._record.entries == before:
+            raise error
+
+    async def _refit(self) -> tuple[str, ...]:
+        """Make the fixed prompt anew where it was made for a larger window than this; a line for each file cut."""
+        old, window = self._record.prefix(self.capabilities), self.candidates.chosen.window
+        if self._refitted or self.capabilities is None or window is None or prefix_tokens(old) <= window // 2:
+            return ()
+        self._refitted = True
+        new, prompt = make_prefix(self.turn, self.capabilities)
+        if prefix_tokens(new) > prefix_tokens(old) * 0.9:
+            return ()
+        await self._record.add(new)
+        return prompt.notices
+
+    async def _adapts(self, refused: RequestRefused) -> str:
+        """Ask the server anew what it can do; what is asked otherwise from now on, empty where nothing is."""
         known = self.capabilities
         if known is None or self._adapted or not any(word in str(refused).lower() for word in _ABOUT_TOOLS):
-            return False
+            return ""
         self._adapted = True
         found = await self._deadline.within(self._turn.models.probe(self.candidates.chosen))
-        if (found.tools, found.structured) == (known.tools, known.structured):
-            return False
+        if (found.tools, found.holds_calls) == (known.tools, known.holds_calls):
+            return ""
         self.capabilities = found
         prefix, _ = new_prefix(self.turn, self._record.entries, found)
         await self._record.add(*prefix)
-        return True
+        return _NO_TOOLS if found.tools == "refused" != known.tools else _OTHERWISE
 
     async def _move_on(self, error: ModelError) -> Events:
         """Go to the next who may answer; where there is nobody, raise the error."""
@@ -232,8 +284,11 @@ class Asking:
         now = self.candidates.chosen
         if now is before:
             raise error
-        self.capabilities, self._retries = None, self._new_retries()
-        yield Retrying(failover.words(error, before, now))
+        words = failover.words(error, before, now)
+        self._first_trouble = self._first_trouble or words
+        self.capabilities, self._retries, self.reply = None, self._new_retries(), Reply()
+        self._adapted = self._narrowed = self._refitted = self._cannot_shrink = self._swallowed = False
+        yield Retrying(words)
 
     async def _compact(self) -> Events:
         """Put a summary in the place of the older turns; nothing happens where there is nothing to summarise."""

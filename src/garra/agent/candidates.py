@@ -4,19 +4,28 @@ The one that answered stays for the rest of the turn; the next turn begins with 
 is asked a second time, however often it is listed.
 """
 
+from collections.abc import Sequence
+
+import msgspec
+
 from garra.agent.turn import Turn
 from garra.errors import GarraError
 from garra.models.catalogue import Chosen
 from garra.models.replicas import at, ordered
 from garra.models.thinking import with_thinking
+from garra.sessions.entries import Entry, Said
 from garra.sessions.keys import agent_of
+
+LEAST_WINDOW = 512
+"""A refusal that names less says something else."""
 
 
 class Candidates:
-    """`chosen` is the one that is asked now. `last_replica` is the base URL that answered this session last."""
+    """`chosen` is the one that is asked now; `entries` tell which replica answered this session last."""
 
-    def __init__(self, turn: Turn, last_replica: str) -> None:
-        self._turn, self._last_replica = turn, last_replica
+    def __init__(self, turn: Turn, entries: Sequence[Entry]) -> None:
+        said = (entry.item for entry in reversed(entries) if isinstance(entry.item, Said))
+        self._turn, self._last_replica = turn, next((item.replica for item in said if item.replica), "")
         self._asked = {turn.chosen.ref}
         self._fallbacks = [ref for ref in dict.fromkeys(turn.fallbacks) if ref != str(turn.chosen.ref)]
         self._replicas: list[str] = []
@@ -46,6 +55,14 @@ class Candidates:
             self.chosen = self._begin(chosen)
             break
         return skipped
+
+    def narrow(self, window: int | None) -> bool:
+        """For the rest of the turn, believe a server that takes less than was known of it; whether this one does."""
+        known = self.chosen.window
+        if window is None or window < LEAST_WINDOW or (known is not None and known <= window):
+            return False
+        self.chosen = msgspec.structs.replace(self.chosen, window=window)
+        return True
 
     @property
     def replica(self) -> str:

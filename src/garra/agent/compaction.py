@@ -9,8 +9,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
+import msgspec
+
 from garra.agent import summary
 from garra.agent.budget import estimate_tokens, text_tokens, used_tokens
+from garra.agent.candidates import Candidates
 from garra.agent.cut import Cut, Room, find_cut
 from garra.agent.events import Notice, TurnEvent
 from garra.agent.summarising import Writer, Written, summary_limit, write
@@ -96,6 +99,7 @@ async def compact_session(turn: Turn, instructions: str = "") -> AsyncGenerator[
             await stack.enter_async_context(lease())
         await mend(turn.store, turn.key)
         entries = await turn.store.entries(turn.key)
+        turn = msgspec.structs.replace(turn, chosen=Candidates(turn, entries).chosen)
         prefix = stored_prefix(entries, await turn.models.capabilities(turn.chosen)) if entries else None
         used = used_tokens(entries, prefix, str(turn.chosen.ref)) if prefix else 0
         cut = find_cut(entries, _room(turn, entries, prefix, used)) if prefix else None

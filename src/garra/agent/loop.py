@@ -86,6 +86,7 @@ class _Running:
             dropped = unread and self._record.awaits_first_reply()
             if isinstance(error, ModelError):
                 error = await self._turn.models.explain(error, self._asking.candidates.chosen)
+            error = self._asking.whole(error)
             await self._record.add(Failed(str(error), dropped=dropped))
             raise error from None
 

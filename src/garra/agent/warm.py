@@ -6,6 +6,9 @@ says it better.
 
 from contextlib import aclosing
 
+import msgspec
+
+from garra.agent.candidates import Candidates
 from garra.agent.sending import messages_of
 from garra.agent.turn import Turn, make_prefix, stored_prefix
 from garra.errors import GarraError
@@ -20,6 +23,7 @@ GREETING = User("Hello.")
 
 async def warm(turn: Turn, entries: tuple[Entry, ...]) -> bool:
     """Send what the next request will begin with; whether the server took it."""
+    turn = msgspec.structs.replace(turn, chosen=Candidates(turn, entries).chosen)
     try:
         able = await turn.models.capabilities(turn.chosen)
         prefix = stored_prefix(entries, able) or make_prefix(turn, able)[0]

@@ -12,7 +12,7 @@ from garra.agent.prompt import Limits
 from garra.agent.turn import Turn
 from garra.cli.app import App
 from garra.errors import GarraError, ModelUnreachable, ServerBusy, ServerFailed, ServerSilent
-from garra.models.failover import moves_on
+from garra.models.failover import moves_on, with_first
 from garra.models.models import Models
 from garra.models.trouble import trouble
 from garra.sessions.entries import setting
@@ -88,7 +88,7 @@ class Room(msgspec.Struct, frozen=True):
                 chosen = await self.models.choose(wish, agent)
             except GarraError as error:
                 if not fallbacks or not moves_on(error):
-                    raise
+                    raise with_first(error, next(iter(notices), "")) from None
                 why, wish = _why(name, error), fallbacks.pop(0)
                 notices.append(f"{why}; asking {wish} instead.")
                 name = wish

@@ -18,6 +18,13 @@ def moves_on(error: GarraError) -> bool:
     return isinstance(error, ModelError) and not isinstance(error, ContextOverflow)
 
 
+def with_first(error: GarraError, trouble_before: str) -> GarraError:
+    """The error of the last one that was asked, with a line about the first one: that is the one to be mended."""
+    if trouble_before not in str(error):
+        error.args = (f"{error.args[0]}\n{trouble_before}", *error.args[1:])
+    return error
+
+
 def words(error: ModelError, before: Chosen, now: Chosen) -> str:
     """What the person is told when another one is asked: another model, or the same one at another address."""
     if before.ref == now.ref:
