@@ -14,6 +14,7 @@ from garra.cli.screen import harmless, wrapped
 from garra.cli.show import Printer
 from garra.wire.events import TextDelta
 
+END = "<end of what was written>"
 EVIL = "\x1b]52;c;bHM=\x07red \x1b[31mletters\x9b2J\x7f\r and\ttwo\nlines"
 
 
@@ -27,8 +28,12 @@ class Screen:
 
     def seen(self) -> str:
         """What the terminal was given so far."""
+        self.stream.write(END)
         self.stream.flush()
-        return os.read(self._ours, 65536).decode().replace("\r\n", "\n")
+        data = b""
+        while not data.endswith(END.encode()):
+            data += os.read(self._ours, 65536)
+        return data.decode().removesuffix(END).replace("\r\n", "\n")
 
     def close(self) -> None:
         self.stream.close()
