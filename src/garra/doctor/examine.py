@@ -12,6 +12,7 @@ import msgspec
 from garra.config.load import Configuration
 from garra.config.paths import Paths
 from garra.doctor.asking import Heard
+from garra.doctor.fallbacks import check_fallbacks
 from garra.doctor.finding import Finding, bounded, broken, command, skipped
 from garra.doctor.fitting import check_fitting
 from garra.doctor.local import engine, on_path, permissions, read_configuration
@@ -123,6 +124,10 @@ class _Examination:
         if server.state != "broken":
             found, chosen = await check_model(self.models, view, self.configuration, self.ref)
         yield found
+        if self.ref is None and len(refs := self.models.configured()) > 1:
+            work = check_fallbacks(self.models, self.configuration, refs)
+            mend = command(self.configuration.paths, "models", "list")
+            yield await bounded("fallbacks", work, LOOKING_LIMIT_S, mend)
         if chosen is None:
             for name in _AFTER_MODEL:
                 yield skipped(name, "no model can be asked")

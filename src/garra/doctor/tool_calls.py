@@ -131,7 +131,7 @@ def weighed(found: Finding, *, above: bool, last: bool) -> Finding:
     if found.state not in ("hint", "broken"):
         return found
     if above:
-        means = "Not needed: a rung above it works."
+        means = "Not needed: a way above it works."
         return Finding(found.check, "ok", found.seen, means)
     if last:
         means = "No way of calling tools works: the model can talk, and do nothing."
