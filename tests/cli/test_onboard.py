@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from garra.cli.app import App
 from garra.cli.main import run
 from garra.cli.onboarding import guided
-from garra.cli.onboarding.finding import Server, find_servers, provider_of
+from garra.cli.onboarding.finding import Server, completed, find_servers, provider_of
 from garra.config.load import load_configuration
 from garra.config.paths import resolve_paths
 from garra.testing import Failure, ScriptedModel
@@ -319,3 +319,18 @@ def test_a_second_address_does_not_take_the_name_of_a_configured_provider(home: 
     assert provider_of(configuration, "http://10.0.0.7:8000/v1/") == "vllm"
     assert provider_of(configuration, "http://10.0.0.8:8000/v1") == "vllm-10-0-0-8-8000"
     assert provider_of(configuration, "http://localhost:11434/v1") == "ollama"
+
+
+@pytest.mark.parametrize("written_as", ["127.0.0.1:{port}", "127.0.0.1:{port}/v1", "localhost:{port}"])
+def test_an_address_without_a_scheme_is_taken_as_http(server: ScriptedModel, file: Path, written_as: str) -> None:
+    address = written_as.format(port=server.port)
+
+    assert onboard("--custom-base-url", address) == 0
+
+    url = written(file)["models"]["providers"]["vllm"]["baseUrl"]
+    assert url == f"http://{address.removesuffix('/v1')}/v1"
+
+
+@pytest.mark.parametrize("text", ["somewhere", "http://127.0.0.1:8000", "ftp://box:1/v1", "box:port", "a b:80", ""])
+def test_what_is_no_host_with_a_port_stays_as_it_is(text: str) -> None:
+    assert completed(text) == text

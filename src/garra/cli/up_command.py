@@ -1,5 +1,6 @@
 """`garra up`: find the model server or start one, say what it is, have the assistant say hello, open the chat."""
 
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def _provider(room: "Room") -> str:
 async def _introduce(app: App, embedded: "Embedded | None") -> None:
     """Print what answers and what it can do, then let it say hello."""
     from garra.cli.greeting import bounded, hello, sober
+    from garra.cli.screen import wrapped
     from garra.cli.talk import open_room
 
     async with open_room(app) as room:
@@ -74,7 +76,7 @@ async def _introduce(app: App, embedded: "Embedded | None") -> None:
         chosen = await room.models.choose(None)
         able = await room.models.probe(chosen)
         for line in _report(view, chosen, able, embedded):
-            click.echo(line)
+            click.echo(wrapped(line, sys.stdout))
         click.echo("")
         await hello(room, sober(chosen) if embedded else bounded(chosen))
 

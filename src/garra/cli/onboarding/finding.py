@@ -5,6 +5,7 @@ or named. Writes nothing.
 """
 
 import asyncio
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -31,6 +32,8 @@ USUAL = (
 """The programs whose port is looked at: name, provider id, base URL."""
 
 LOOK_LIMIT_S = 2.0
+
+_HOST_AND_PORT = r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(/\S*)?"
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -110,6 +113,11 @@ async def look_for(http: Http, configuration: Configuration, provider: str, url:
             return await look_at(http, msgspec.structs.replace(endpoint, base_url=f"{url.rstrip('/')}/v1"))
         except GarraError:
             raise refused from None
+
+
+def completed(address: str) -> str:
+    """The URL of an address as people write it: `127.0.0.1:8000` is meant as http."""
+    return f"http://{address}" if re.fullmatch(_HOST_AND_PORT, address) else address
 
 
 def key_at_hand(configuration: Configuration, provider: str) -> str | None:

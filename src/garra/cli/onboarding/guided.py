@@ -3,6 +3,7 @@
 The questions stand outside of the event loop, so that Ctrl-C ends them at once. Nothing is written before the last.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -10,8 +11,9 @@ import click
 
 from garra.cli.app import App
 from garra.cli.greeting import greet
-from garra.cli.onboarding.finding import USUAL, Server, find_servers, key_at_hand, look_for, provider_of
+from garra.cli.onboarding.finding import USUAL, Server, completed, find_servers, key_at_hand, look_for, provider_of
 from garra.cli.onboarding.writing import Setup, changes, shown, write
+from garra.cli.screen import wrapped
 from garra.config.edit import refuse_read_only
 from garra.config.load import Configuration
 from garra.errors import GarraError, NoModel, UsageFault
@@ -23,9 +25,9 @@ KEY_TRIES = 3
 
 NOTHING_FOUND = """\
 No model server was found. Any one of these starts one, or gives the address of yours:
-  garra up                          (the embedded server with a small model, fetched once: 98 MB)
-  garra serve MODEL                 (the embedded server with a model of yours)
-  vllm serve MODEL                  (vLLM; for tools: --enable-auto-tool-choice --tool-call-parser hermes)
+  garra up            the embedded server with a small model, fetched once: 98 MB
+  garra serve MODEL   the embedded server with a model of yours
+  vllm serve MODEL    vLLM; for tools: --enable-auto-tool-choice --tool-call-parser hermes
 Then again: garra onboard"""
 
 
@@ -33,7 +35,7 @@ def guide(app: App) -> int:
     """Ask, write, greet."""
     refuse_read_only(app.env)
     configuration = app.configuration
-    click.echo(f"Looking for model servers: what is configured, and {_usual_ports()} …")
+    click.echo(wrapped(f"Looking for model servers: what is configured, and {_usual_ports()} …", sys.stdout))
     servers = app.run(_with_http(find_servers, configuration))
     server = _pick(app, configuration, servers)
     if server is None:
@@ -71,13 +73,14 @@ def _pick(app: App, configuration: Configuration, servers: Sequence[Server]) -> 
             return None
         if answer.isdigit() and 1 <= int(answer) <= len(servers):
             return servers[int(answer) - 1]
+        answer = completed(answer)
         if "://" not in answer:
             click.echo(f"{answer} is neither a number of the list nor a URL like http://127.0.0.1:8000/v1")
             continue
         try:
             return _at(app, configuration, answer)
         except GarraError as error:
-            click.echo(f"{error}")
+            click.echo(wrapped(f"{error}", sys.stdout))
 
 
 def _at(app: App, configuration: Configuration, url: str, key: str | None = None) -> Server:

@@ -12,7 +12,7 @@ import msgspec
 
 from garra.cli.app import App
 from garra.cli.greeting import greet
-from garra.cli.onboarding.finding import Server, free_id, look_for, provider_of
+from garra.cli.onboarding.finding import Server, completed, free_id, look_for, provider_of
 from garra.cli.onboarding.writing import Setup, changes, shown, write
 from garra.config.load import Configuration
 from garra.errors import AuthRejected, ModelNotFound, UsageFault
@@ -47,7 +47,7 @@ def carry_out(app: App, flags: Flags) -> int:
     if flags.ignored:
         click.echo(f"Not used by Garra, and passed over: {', '.join(flags.ignored)}", err=True)
     configuration = app.configuration
-    base_url = clean_url(flags.base_url or DEFAULT_BASE_URL, "--custom-base-url")[0]
+    base_url = clean_url(completed(flags.base_url or DEFAULT_BASE_URL), "--custom-base-url")[0]
     provider = _provider(flags, configuration, base_url)
     key, reference = _key(flags, configuration, provider)
     known = key or (configuration.env.get(reference) if reference else None)
