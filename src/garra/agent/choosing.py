@@ -3,8 +3,8 @@
 A small model to which tools are described often never begins a call by itself, so that what holds calls to their
 schemas never comes to bear. Such a model is asked twice: the same messages first with a constraint that leaves two
 words, `<tool_call>` or `<answer>`, then again for the reply, which is held to a call where it chose one. The prompt is
-the same, so the second request finds it in the server's cache. Measured with SmolLM2-135M on 40 requests that need a
-tool and 40 that do not: 30 and 3 calls, against none and none.
+the same, so the second request finds it in the server's cache. With SmolLM2-135M on vLLM it chooses a call for 34 of 40
+messages that need one and 9 of 40 that do not, against none and none by itself (`bench/calls.py`).
 
 Whether a model is one of those is tried once, with the tools that it has.
 """

@@ -81,7 +81,8 @@ class Findings:
         listing = answer.listing
         version = (listing.server_version if listing else None) or ""
         found = await try_out(self._http, chosen, version, listing.prefix_caching if listing else None)
-        found = await try_rest(self._http, chosen, found) if whole else self._completed(chosen, answer, found)
+        found = self._completed(chosen, answer, found)
+        found = await try_rest(self._http, chosen, found) if whole else found
         if found.tools != "unknown" or found.parser:
             identity = _identity(chosen.ref, chosen.endpoint.base_url, listing)
             self._keep(chosen, Tried(identity, time.time(), found))
