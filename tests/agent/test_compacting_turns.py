@@ -5,9 +5,10 @@ import pytest
 from garra.agent.events import Notice, TurnFinished
 from garra.errors import ContextOverflow
 from garra.sessions.entries import Compacted, Entry, Head, NewEntry, Said
-from garra.testing import Call, Failure, ScriptedModel, Step
+from garra.testing import Call, Failure, Step
 from garra.wire.messages import Assistant, Message, User
 from tests.agent.conftest import KEY, Desk, Sit
+from tests.agent.strict import Strict
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ def compactions(entries: tuple[Entry, ...]) -> list[Compacted]:
 
 
 async def test_a_full_conversation_is_compacted_before_the_next_request(sit: Sit) -> None:
-    async with ScriptedModel([SUMMARY, "Here."]) as server, sit(server) as desk:
+    async with Strict([SUMMARY, "Here."]) as server, sit(server) as desk:
         before = await told(desk, 9)
 
         events = await desk.say("Where are they?")
@@ -49,7 +50,7 @@ async def test_a_full_conversation_is_compacted_before_the_next_request(sit: Sit
 
 
 async def test_a_message_that_fits_by_no_means_costs_the_conversation_nothing(sit: Sit) -> None:
-    async with ScriptedModel([SUMMARY, "Here."]) as server, sit(server) as desk:
+    async with Strict([SUMMARY, "Here."]) as server, sit(server) as desk:
         await told(desk, 9)
 
         with pytest.raises(ContextOverflow, match="The last message alone"):
@@ -60,7 +61,7 @@ async def test_a_message_that_fits_by_no_means_costs_the_conversation_nothing(si
 
 
 async def test_what_the_server_finds_too_long_is_compacted_and_sent_again(sit: Sit) -> None:
-    async with ScriptedModel([OVERFLOW, SUMMARY, "Here."]) as server, sit(server) as desk:
+    async with Strict([OVERFLOW, SUMMARY, "Here."]) as server, sit(server) as desk:
         await told(desk, 5)
 
         events = await desk.say("Where are they?")
@@ -75,7 +76,7 @@ async def test_what_the_server_finds_too_long_is_compacted_and_sent_again(sit: S
 async def test_a_turn_with_many_long_results_goes_on_with_its_request_in_view(sit: Sit) -> None:
     steps: list[Step] = [Call(f"c{number}", "read", {"path": "long.txt"}) for number in range(4)]
     script: list[Step] = [*steps[:3], OVERFLOW, SUMMARY, "Found it."]
-    async with ScriptedModel(script) as server, sit(server) as desk:
+    async with Strict(script) as server, sit(server) as desk:
         desk.workspace.mkdir(exist_ok=True)
         (desk.workspace / "long.txt").write_text(PROSE * 40)
 
@@ -94,7 +95,7 @@ async def test_a_turn_with_many_long_results_goes_on_with_its_request_in_view(si
 async def test_a_turn_that_is_compacted_twice_still_has_its_request_in_view(sit: Sit) -> None:
     reads: list[Step] = [Call(f"c{number}", "read", {"path": "long.txt"}) for number in range(6)]
     script: list[Step] = [*reads[:3], OVERFLOW, SUMMARY, *reads[3:], OVERFLOW, "## Goal\nAgain.", "Found it."]
-    async with ScriptedModel(script) as server, sit(server) as desk:
+    async with Strict(script) as server, sit(server) as desk:
         desk.workspace.mkdir(exist_ok=True)
         (desk.workspace / "long.txt").write_text(PROSE * 40)
 
@@ -106,9 +107,22 @@ async def test_a_turn_that_is_compacted_twice_still_has_its_request_in_view(sit:
         assert len(compactions(await desk.entries())) == 2
 
 
+async def test_nothing_is_summarised_for_a_guess_where_the_server_counts_less(sit: Sit) -> None:
+    server = Strict(["Here."])
+    server.chars_a_token = 9
+    async with server, sit(server) as desk:
+        await told(desk, 9)  # a guess finds it too much
+
+        events = await desk.say("Where are they?")
+
+        assert isinstance(events[-1], TurnFinished)
+        assert len(desk.sent()) == 1
+        assert compactions(await desk.entries()) == []
+
+
 @pytest.mark.parametrize("notify", [True, False])
 async def test_the_person_is_told_the_numbers_where_they_want_to(sit: Sit, notify: bool) -> None:
-    async with ScriptedModel([SUMMARY, "Here."]) as server, sit(server, compaction={"notifyUser": notify}) as desk:
+    async with Strict([SUMMARY, "Here."]) as server, sit(server, compaction={"notifyUser": notify}) as desk:
         await told(desk, 9)
 
         notices = [event.text for event in await desk.say("Where?") if isinstance(event, Notice)]
@@ -118,7 +132,7 @@ async def test_the_person_is_told_the_numbers_where_they_want_to(sit: Sit, notif
 
 
 async def test_where_nothing_can_be_gained_the_overflow_is_told(sit: Sit) -> None:
-    async with ScriptedModel([OVERFLOW]) as server, sit(server) as desk:
+    async with Strict([OVERFLOW]) as server, sit(server) as desk:
         with pytest.raises(ContextOverflow):
             await desk.say("Hello?")
 
@@ -131,7 +145,7 @@ async def test_compaction_at_the_threshold_can_be_switched_off_and_an_overflow_c
     sit: Sit,
 ) -> None:
     script: list[Step] = ["First.", OVERFLOW, SUMMARY, "Second."]
-    async with ScriptedModel(script) as server, sit(server, compaction={"enabled": False}) as desk:
+    async with Strict(script) as server, sit(server, compaction={"enabled": False}) as desk:
         await told(desk, 9)
 
         await desk.say("Where are they?")
@@ -142,7 +156,7 @@ async def test_compaction_at_the_threshold_can_be_switched_off_and_an_overflow_c
 
 @pytest.mark.parametrize("window", [4_096, 8_192])
 async def test_a_long_conversation_goes_on_and_on_in_a_small_window(sit: Sit, window: int) -> None:
-    async with ScriptedModel([f"It is so. {PROSE * 4}"], max_model_len=window) as server, sit(server) as desk:
+    async with Strict([f"It is so. {PROSE * 4}"], max_model_len=window) as server, sit(server) as desk:
         for number in range(25):
             events = await desk.say(f"Question {number}: {PROSE * 24}")
             assert isinstance(events[-1], TurnFinished)
@@ -157,7 +171,7 @@ async def test_a_turn_of_many_steps_goes_on_in_a_small_window_even_where_the_mod
     sit: Sit, window: int
 ) -> None:
     steps: list[Step] = [Call(f"c{number}", "read", {"path": "long.txt"}) for number in range(40)]
-    async with ScriptedModel([*steps, "Done."], max_model_len=window) as server, sit(server) as desk:
+    async with Strict([*steps, "Done."], max_model_len=window) as server, sit(server) as desk:
         desk.workspace.mkdir(exist_ok=True)
         (desk.workspace / "long.txt").write_text(PROSE * 40)
 
@@ -166,7 +180,8 @@ async def test_a_turn_of_many_steps_goes_on_in_a_small_window_even_where_the_mod
         assert isinstance(events[-1], TurnFinished)
         done = compactions(await desk.entries())
         assert len(done) >= 1
-        assert all(not each.model for each in done)
+        assert all(not each.model for each in done[:-1])  # the last one may have had the "Done."
+        assert not done[0].model
         last = desk.sent()[-1]["messages"]
         assert "Read long.txt until you know it." in last[1]["content"]
         assert len(str(last).split()) < window  # as the scripted server counts

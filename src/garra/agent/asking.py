@@ -19,7 +19,7 @@ from garra.agent.candidates import Candidates
 from garra.agent.clock import Deadline
 from garra.agent.events import Notice, Retrying, TurnEvent
 from garra.agent.record import Record
-from garra.agent.sending import next_request
+from garra.agent.sending import messages_of, next_request
 from garra.agent.thresholds import compact_at
 from garra.agent.turn import Turn, make_prefix, new_prefix
 from garra.errors import (
@@ -83,6 +83,13 @@ class Asking:
         """The tokens that the conversation takes so far, as far as is known without asking."""
         prefix = self._record.prefix(self.capabilities)
         return used_tokens(self._record.entries, prefix, str(self.candidates.chosen.ref))
+
+    async def _counted(self) -> int:
+        """The same, counted by the server where it does that: before anything is given up for a guess."""
+        prefix, turn = self._record.prefix(self.capabilities), self.turn
+        messages = messages_of(prefix, self._record.entries)
+        counted = await self._deadline.within(turn.models.count_tokens(turn.chosen, messages, prefix.tools))
+        return self.used if counted is None else counted
 
     async def ask(self) -> Events:
         """One reply, from whoever gives it; what has come of it is in `reply`."""
@@ -152,7 +159,7 @@ class Asking:
                 yield Notice(cut)
         window = self.candidates.chosen.window
         wanted = self._turn.compaction.enabled and not self._cannot_shrink
-        if window and wanted and self.used >= compact_at(window):
+        if window and wanted and self.used >= compact_at(window) and await self._counted() >= compact_at(window):
             async with aclosing(self._compact()) as notices:
                 async for notice in notices:
                     yield notice
