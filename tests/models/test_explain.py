@@ -2,7 +2,7 @@
 
 import pytest
 
-from garra.errors import AuthRejected, GarraError, ModelNotFound, ModelUnreachable
+from garra.errors import AuthRejected, GarraError, ModelNotFound, ModelUnreachable, ServerSilent
 from garra.models.catalogue import Listing, Served
 from garra.models.explain import age, explain_error, not_served
 from garra.models.refs import ModelRef
@@ -90,3 +90,10 @@ def test_another_address_is_set_where_the_address_came_from(replicas: tuple[str,
 
 def test_a_model_that_is_not_served_can_be_changed_in_the_chat_too() -> None:
     assert "/model vllm/llama" in str(not_served(REF, ENDPOINT, ("llama",)))
+
+
+def test_a_server_that_is_silent_is_not_started_again_but_waited_for() -> None:
+    found = explained(ServerSilent("nothing came for 2 s"), served=("a",))
+
+    assert found.endswith("garra config set models.providers.vllm.timeoutSeconds SECONDS")
+    assert "Start a server" not in found

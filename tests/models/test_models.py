@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from garra.config.load import Configuration
-from garra.errors import ConfigError, ModelNotFound, ModelUnreachable, NoModel
+from garra.errors import ConfigError, ContextOverflow, ModelNotFound, ModelUnreachable, NoModel
 from garra.models.refs import ModelRef
 from garra.testing import ScriptedModel
 
@@ -140,6 +140,19 @@ async def test_a_cap_on_the_context_narrows_the_window(configure: Configure, ope
     data = vllm("http://127.0.0.1:9/v1", row("m", contextWindow=32768, contextTokens=16384))
 
     assert (await (await open_models(configure(data))).choose("vllm/m")).window == 16384
+
+
+async def test_a_prompt_over_a_cap_is_explained_with_the_cap_and_not_with_the_server(
+    configure: Configure, open_models: Any, serve: Any
+) -> None:
+    async with serve({"GET /v1/models": (200, TWO)}) as server:
+        data = vllm(server.base_url) | {"agents": {"defaults": {"contextTokens": 1000}}}
+        models = await open_models(configure(data))
+        chosen = await models.choose("vllm/Org/Big-Model")
+        told = str(await models.explain(ContextOverflow("Too long."), chosen))
+
+    assert chosen.capped
+    assert told == "Too long.\ncontextTokens in the configuration allows 1,000 tokens; the server has 32,768."
 
 
 async def test_a_model_that_is_not_listed_is_allowed_on_an_explicit_endpoint(

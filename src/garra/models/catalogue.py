@@ -106,7 +106,7 @@ class Chosen(msgspec.Struct, frozen=True):
     `params` are merged, under their wire names; `unused` names configured ones that no request carries; `key_source`
     says where the key came from; `no_tools`: the configuration says that the model takes none. `thinking` is how its
     thinking can be set, and the level that `params` are for. `replicas` are the base URLs that serve it alike, that of
-    the endpoint among them; empty where there is but one.
+    the endpoint among them; empty where there is but one. `capped`: the configuration allows less than the window.
     """
 
     ref: ModelRef
@@ -122,6 +122,7 @@ class Chosen(msgspec.Struct, frozen=True):
     no_tools: bool = False
     thinking: Thinking = Thinking()
     replicas: tuple[str, ...] = ()
+    capped: bool = False
 
 
 class Served(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -81,10 +81,11 @@ def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Co
     takes_schemas = compat.supports_json_schema_response_format
     params = merge_params(layers, bare_schema=takes_schemas, temperature=compat.supports_temperature)
     asked = asked_level(configuration, agent, layers)
+    window = _capped(entry.window, row, configuration, agent)
     chosen = Chosen(
         ref=ref,
         endpoint=model_endpoint(ref, access, configuration),
-        window=_capped(entry.window, row, configuration, agent),
+        window=window,
         max_tokens=params.max_tokens or entry.max_tokens,
         params=params.body,
         reasoning=entry.reasoning,
@@ -94,6 +95,7 @@ def make_chosen(ref: ModelRef, access: Access, answer: Answer, configuration: Co
         no_tools=row is not None and row.compat.supports_tools is False,
         thinking=make_thinking(ref.id, row, asked, params.body, params.sealed),
         replicas=replicas_of(ref, access),
+        capped=window != entry.window,
     )
     if answer.base_url in chosen.replicas:
         chosen = at(chosen, answer.base_url)

@@ -26,7 +26,9 @@ def explain_error(
     if ref is not None and _wanted(ref) in str(error):
         return error
     match error:
-        case ModelUnreachable() | ServerSilent():
+        case ServerSilent():
+            lines = [_wanted(ref), _last_seen(listing), _patience(endpoint)]
+        case ModelUnreachable():
             lines = [_wanted(ref), _last_seen(listing), _start(endpoint, replicas)]
         case AuthRejected():
             lines = [_wanted(ref), _last_seen(listing), _key(endpoint, key_source, str(error))]
@@ -44,7 +46,9 @@ def explain_overflow(error: ContextOverflow, chosen: Chosen, listing: Listing | 
     now = listing.window(chosen.ref.id) if listing else None
     if now is None or chosen.window is None or now == chosen.window:
         return error
-    if not chosen.pinned:
+    if chosen.capped and now > chosen.window:
+        line = f"contextTokens in the configuration allows {chosen.window:,} tokens; the server has {now:,}."
+    elif not chosen.pinned:
         line = f"The server's window is {now:,} tokens now; it was {chosen.window:,}. Send the message again."
     elif now < chosen.window:
         line = f"The configuration says contextWindow {chosen.window:,}, the server {now:,}: leave it out, or say that."
@@ -94,6 +98,10 @@ def _start(endpoint: Endpoint, replicas: tuple[str, ...]) -> str:
     provider, url = f"models.providers.{endpoint.provider}", "http://HOST:PORT/v1"
     where = f"{provider}.baseUrls '[\"{url}\"]'" if replicas else f"{provider}.baseUrl {url}"
     return f"Start a server there (garra up, or: vllm serve MODEL), or name another address: garra config set {where}"
+
+
+def _patience(endpoint: Endpoint) -> str:
+    return f"Wait longer for it: garra config set models.providers.{endpoint.provider}.timeoutSeconds SECONDS"
 
 
 def _key(endpoint: Endpoint, source: str | None, said: str) -> str:
