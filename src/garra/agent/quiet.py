@@ -32,7 +32,8 @@ async def quiet_reply(turn: Turn, chosen: Chosen, request: ChatRequest, *, limit
             wait_s = Retries(may_move_on=True).wait_s(error, endpoint)
             if wait_s is None:
                 raise
-            await asyncio.sleep(wait_s)
+    await asyncio.sleep(wait_s)  # others may have the place meanwhile
+    async with slot(folder, endpoint.base_url, cap):
         return await _reply(turn, chosen, request, limit_s)
 
 
