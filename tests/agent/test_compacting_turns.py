@@ -73,6 +73,17 @@ async def test_what_the_server_finds_too_long_is_compacted_and_sent_again(sit: S
         assert len(compactions(await desk.entries())) == 1
 
 
+async def test_the_limit_of_a_reply_holds_again_where_a_summary_has_made_room(sit: Sit) -> None:
+    script: list[Step] = [OVERFLOW, OVERFLOW, SUMMARY, "Here."]
+    async with Strict(script) as server, sit(server, params={"max_tokens": 300}) as desk:
+        await told(desk, 5)
+
+        await desk.say("Where are they?")
+
+        capped, left_to_the_server, _, last = (body.get("max_tokens") for body in desk.sent())
+        assert (capped, left_to_the_server, last) == (300, None, 300)
+
+
 async def test_a_turn_with_many_long_results_goes_on_with_its_request_in_view(sit: Sit) -> None:
     steps: list[Step] = [Call(f"c{number}", "read", {"path": "long.txt"}) for number in range(4)]
     script: list[Step] = [*steps[:3], OVERFLOW, SUMMARY, "Found it."]

@@ -254,6 +254,7 @@ class Asking:
                     yield notice
         if self._record.entries == before:
             raise error
+        self._capped = True  # there is room for it again
 
     async def _refit(self) -> tuple[str, ...]:
         """Make the fixed prompt anew where it was made for a larger window than this; a line for each file cut."""
