@@ -131,6 +131,20 @@ async def test_what_was_typed_before_the_question_does_not_answer_it(home: Path)
             assert "said no" in result(server)
 
 
+async def test_what_is_typed_and_sent_during_a_reply_is_the_next_message(home: Path) -> None:
+    async with ScriptedModel([Answer(("one two three four five",), delay_s=0.4), "The second reply."]) as server:
+        config(home, f"{{ {explicit(server.base_url)} }}")
+        async with at_a_terminal(home, "chat") as terminal:
+            await terminal.says("First")
+            await terminal.sees("one")
+            terminal.press("Second" + ENTER)
+            await terminal.sees("The second reply.")
+
+    texts = [str(item.message) for item in await said(home)]
+    assert "Second" not in texts[0]
+    assert "Second" in texts[2]
+
+
 async def test_ctrl_c_stops_a_command_that_was_allowed(home: Path) -> None:
     async with ScriptedModel([runs("echo $$ > running; sleep 600"), "Back again."]) as server:
         config(home, f"{{ {explicit(server.base_url)} }}")

@@ -78,13 +78,17 @@ class TerminalLines:
 
 @contextmanager
 def quiet_keys() -> Iterator[None]:
-    """Keep keys that are typed meanwhile from showing between the words of a reply. Ctrl-C still acts."""
+    """Keep keys that are typed meanwhile from showing between the words of a reply. Ctrl-C still acts.
+
+    They are the next message: Enter stays the key that sends it, instead of becoming the start of a new line.
+    """
     import sys
     import termios
 
     handle = sys.stdin.fileno()
     before = termios.tcgetattr(handle)
     silent = termios.tcgetattr(handle)
+    silent[0] &= ~termios.ICRNL
     silent[3] &= ~termios.ECHO
     termios.tcsetattr(handle, termios.TCSANOW, silent)
     try:
