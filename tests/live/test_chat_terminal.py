@@ -214,6 +214,6 @@ async def test_a_pinned_key_stays_pinned_after_a_switch_of_model(home: Path) -> 
             assert await terminal.ended() == 0
         async with at_a_terminal(home, "chat") as terminal:
             await terminal.says("/model vllm/scripted@vllm:work")
-            await terminal.sees("From here on: vllm/scripted@vllm:work")
+            await terminal.sees("From here on in this conversation: vllm/scripted@vllm:work")
             await terminal.says("Hi")
             await terminal.sees("Hello.")

@@ -22,9 +22,10 @@ async def run(chat: "Chat", argument: str) -> None:
         name = f"{chosen.ref}@{chosen.profile}" if chosen.profile else str(chosen.ref)
         await chat.choose_for_good(name)
         chat.say(f"From here on in this conversation: {name}{window_in_words(chosen.window)}")
-        view = await chat.room.models.view(chosen.ref.provider, refresh=True)
-        if against := doubt(str(chosen.ref), view):
-            chat.say(f"warning: {against}")
+        if not chosen.profile:  # the list would be asked for with another key
+            view = await chat.room.models.view(chosen.ref.provider, refresh=True)
+            if against := doubt(str(chosen.ref), view):
+                chat.say(f"warning: {against}")
         return
     current = await _current(chat)
     for provider in chat.room.models.providers():
