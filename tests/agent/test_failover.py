@@ -15,7 +15,15 @@ from garra.agent.events import Notice, Retrying, ToolStarted, TurnEvent, TurnFin
 from garra.agent.loop import run_turn
 from garra.cli.app import App
 from garra.cli.talk import open_room
-from garra.errors import AuthRejected, ContextOverflow, ModelNotFound, ModelUnreachable, RequestRefused, ServerBusy
+from garra.errors import (
+    AuthRejected,
+    ContextOverflow,
+    ModelError,
+    ModelNotFound,
+    ModelUnreachable,
+    RequestRefused,
+    ServerBusy,
+)
 from garra.models.replicas import ordered
 from garra.models.slots import slot, taken
 from garra.sessions.entries import Failed, Said, Setting
@@ -283,7 +291,7 @@ async def test_a_model_that_failed_is_not_asked_again_under_another_name(sit_wit
     assert first.played == 1
 
 
-async def test_what_was_shown_before_a_pause_is_not_kept_where_the_turn_is_stopped_in_it(sit_with: Open) -> None:
+async def test_what_was_shown_before_a_pause_is_kept_where_the_turn_is_stopped_in_it(sit_with: Open) -> None:
     cut = Answer(("one two three four",), ending="cut", stop_after=3)
     async with ScriptedModel([cut]) as server:
         async with sit_with("vllm/scripted", {"vllm": at(server)}, server) as desk:
@@ -293,7 +301,21 @@ async def test_what_was_shown_before_a_pause_is_not_kept_where_the_turn_is_stopp
             turn.cancel()
             await asyncio.wait([turn])
 
-            assert [type(message) for message in await desk.stored()] == [User]
+            kept = [entry.item for entry in await desk.entries() if isinstance(entry.item, Said)]
+            assert [(type(said.message), said.status) for said in kept] == [(User, "done"), (Assistant, "interrupted")]
+            assert kept[-1].message == Assistant("one two")
+
+
+async def test_of_two_attempts_that_failed_the_one_that_said_something_is_kept(sit_with: Open) -> None:
+    cut = Answer(("one two three four",), ending="cut", stop_after=3)
+    spare = ScriptedModel([Failure(500, "broken")])
+    async with ScriptedModel([cut]) as server, spare:
+        async with sit_with(WITH_SPARE, two(server, spare), server) as desk:
+            with pytest.raises(ModelError):
+                await desk.say("hi", retries=False)
+
+            [said] = [e.item for e in await desk.entries() if isinstance(e.item, Said) and e.item.status == "failed"]
+            assert (said.message, said.model) == (Assistant("one two"), "vllm/scripted")
 
 
 async def test_a_server_that_no_longer_takes_the_constraint_is_asked_without_it(sit_with: Open) -> None:

@@ -62,6 +62,7 @@ class Asking:
         self._turn, self._record, self._deadline = turn, record, deadline
         self.candidates = Candidates(turn, record.entries)
         self.reply = Reply()
+        self._lost = (Assistant(), "")  # what came of the last attempt that failed, and of which model
         self.capabilities: Capabilities | None = None
         self.was_read = False  # whether a server failed while it worked on a request, and may have kept what it read
         self._retries = self._new_retries()
@@ -101,18 +102,26 @@ class Asking:
                         yield event
             except ModelError as error:
                 self.was_read |= isinstance(error, ServerFailed | ServerSilent | StreamBroken)
+                self._lost = self.partial()
                 async with aclosing(self._recover(error)) as notices:
                     async for notice in notices:
                         yield notice
             else:
                 self._retries.answered()
-                self._capped = True
+                self._lost, self._capped = (Assistant(), ""), True
                 await self._learn()
                 if self._goes_in_circles():
                     continue
                 if not await self._was_swallowed():
                     return
                 yield Retrying("The server's tool parser lost what the model wrote; tools are described to it instead.")
+
+    def partial(self) -> tuple[Assistant, str]:
+        """What had come of the reply, and which model said it. Of an attempt before, where this one said nothing."""
+        said, self.reply = self.reply.message(), Reply()
+        said, model = (said, str(self.candidates.chosen.ref)) if said != Assistant() else self._lost
+        self._lost = (Assistant(), "")
+        return said, model
 
     def whole(self, error: GarraError) -> GarraError:
         """The error that ends the turn, with what kept the first one from answering."""
@@ -222,7 +231,6 @@ class Asking:
         elif isinstance(error, RequestRefused) and (change := await self._adapts(error)):
             yield Retrying(change)
         elif (wait_s := self._pause_s(error)) is not None:
-            self.reply = Reply()  # void, also where the pause is the turn's end
             yield Retrying(self._retries.words(error, wait_s), wait_s)
             await self._deadline.within(asyncio.sleep(wait_s))
         else:
@@ -294,7 +302,7 @@ class Asking:
             raise error
         words = failover.words(error, before, now)
         self._first_trouble = self._first_trouble or words
-        self.capabilities, self._retries, self.reply = None, self._new_retries(), Reply()
+        self.capabilities, self._retries = None, self._new_retries()
         self._adapted = self._narrowed = self._refitted = self._cannot_shrink = self._swallowed = False
         yield Retrying(words)
 

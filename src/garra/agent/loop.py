@@ -148,9 +148,9 @@ class _Running:
 
     async def _keep_partial(self, status: Status, note: str) -> None:
         """Store what had arrived, and answers for the calls that are still open."""
-        partial, self._asking.reply = self._asking.reply.message(), Reply()
-        if partial != Reply().message():
-            await self._record.add(Said(partial, status, self._model, note=note))
+        partial, model = self._asking.partial()
+        if partial != Assistant():
+            await self._record.add(Said(partial, status, model, note=note))
         await self._record.mend()
 
     @property
