@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from garra.agent import summary
-from garra.agent.budget import estimate_tokens, text_tokens, used_tokens
+from garra.agent.budget import LEAST_SHARE, estimate_tokens, text_tokens, used_tokens
 from garra.agent.candidates import Candidates
 from garra.agent.cut import Cut, Room, find_cut
 from garra.agent.events import Notice, TurnEvent
@@ -76,14 +76,12 @@ def can_compact(turn: Turn, entries: Sequence[Entry], prefix: Head, *, used: int
 
 
 def _is_hopeless(turn: Turn, entries: Sequence[Entry], prefix: Head) -> bool:
-    """Whether the message that waits for its reply fits by no means: all that was said before would go for nothing.
-
-    An estimate is careful: few texts take less than half of it.
-    """
+    """Whether the message that waits for its reply fits by no means: all that was said before would go for nothing."""
     said = next((entry.item.message for entry in reversed(entries) if isinstance(entry.item, Said)), None)
     if turn.chosen.window is None or not isinstance(said, User):
         return False
-    return estimate_tokens([System(prefix.system), said], prefix.tools) // 2 > turn.chosen.window
+    surely = estimate_tokens([System(prefix.system), said], prefix.tools) * LEAST_SHARE
+    return surely > turn.chosen.window
 
 
 async def compact_session(turn: Turn, instructions: str = "") -> AsyncGenerator[TurnEvent]:
