@@ -141,7 +141,7 @@ class Asking:
             async with aclosing(self._wait_in_line(stack)) as waits:
                 async for wait in waits:
                     yield wait
-            if self.capabilities.chooses_first and "structured_outputs" not in chosen.params:
+            if self.capabilities.chooses_first and choosing.is_open(chosen.params):
                 request = await self._deadline.within(self._in_chosen_form(request))
             stream = ChatCompletions(self._turn.http, chosen.endpoint).stream(request)
             thought = split_thinking(stream, opened=chosen.thinking.opens)

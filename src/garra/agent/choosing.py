@@ -53,6 +53,11 @@ async def tried(turn: Turn, able: Capabilities) -> Capabilities:
     return msgspec.structs.replace(able, begins_calls=begins)
 
 
+def is_open(params: dict[str, Any]) -> bool:
+    """Whether the person's own parameters leave the model a choice."""
+    return not any(name in params for name in ("structured_outputs", "response_format", "allowed_token_ids"))
+
+
 async def chosen_form(turn: Turn, request: ChatRequest) -> ChatRequest:
     """The request for the reply: held to a call where the model chooses one, as it is where it chooses to answer."""
     choice = {"structured_outputs": {"choice": [OPEN, described.ANSWER]}}
@@ -120,10 +125,9 @@ def _partial_end(text: str) -> int:
 
 
 def _sober(params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a request for a word: the likeliest one, and without what holds replies otherwise."""
-    taken = ("structured_outputs", "response_format", "stop", "min_tokens")
+    """The parameters of a request for a word: the likeliest one, and nothing that steers a reply otherwise."""
     kwargs = {"enable_thinking": False, "thinking": False} | (params.get("chat_template_kwargs") or {})
-    kept = {name: value for name, value in params.items() if name not in taken}
+    kept = {name: params[name] for name in ("cache_salt", "priority") if name in params}
     return kept | {"temperature": 0, "chat_template_kwargs": kwargs}
 
 

@@ -71,7 +71,7 @@ async def test_a_long_session_is_served_from_the_prefix_cache_over_restarts(
         for number in range(TURNS):
             await to_thread(turn, home, f"Question {number}: what is in my note?", "--session", "long")
 
-    assert len(relay.asked) == 2 * TURNS
+    assert len(relay.asked) >= 2 * TURNS  # more where the model calls once more by itself
     for before, after in pairwise(relay.asked):
         assert begins_with(after, before)
         # Whole blocks alone are cached. The last token of a prompt may belong to another one once text follows it.
