@@ -95,7 +95,9 @@ def test_idle_minutes_of_a_session(load: Load) -> None:
 
 
 def test_variables_written_straight_into_env(load: Load) -> None:
-    configuration = load("{env: {HOST: 'h', vars: {PORT: '1'}}, agents: {defaults: {params: {user: '${HOST}:${PORT}'}}}}")
+    configuration = load(
+        "{env: {HOST: 'h', vars: {PORT: '1'}}, agents: {defaults: {params: {user: '${HOST}:${PORT}'}}}}"
+    )
 
     assert configuration.config.agents.defaults.params == {"user": "h:1"}
 
