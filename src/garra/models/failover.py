@@ -4,6 +4,8 @@ Holds no list and asks nobody. What the next one would do just the same (a promp
 refused) is no reason to move, and neither is anything that is not the server's doing: a cancel, a tool, a limit.
 """
 
+import re
+
 from garra.errors import ContextOverflow, GarraError, ModelError, RequestRefused
 from garra.models.catalogue import Chosen
 from garra.models.trouble import trouble
@@ -20,8 +22,9 @@ def moves_on(error: GarraError) -> bool:
 
 def with_first(error: GarraError, trouble_before: str) -> GarraError:
     """The error of the last one that was asked, with a line about the first one: that is the one to be mended."""
-    if trouble_before not in str(error):
-        error.args = (f"{error.args[0]}\n{trouble_before}", *error.args[1:])
+    cause = re.sub(r"; (?:asking|trying) \S+ instead\.$", "", trouble_before)
+    if cause not in str(error):
+        error.args = (f"{error.args[0]}\nIt was asked because {cause}.", *error.args[1:])
     return error
 
 
