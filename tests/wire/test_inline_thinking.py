@@ -1,11 +1,11 @@
 """Thinking that a model writes into its text: taken out wherever it is cut, and never where it is text."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Sequence
 from itertools import pairwise
 
-import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -224,7 +224,7 @@ def test_wherever_the_text_is_cut_the_reply_is_the_same_and_no_word_is_lost(
         whole = reply_of(await reading([text], finish, opened=opened))
         return whole, reply_of(await reading(pieces, finish, opened=opened))
 
-    whole, split = anyio.run(both)
+    whole, split = asyncio.run(both())
 
     assert whole == split
     assert letters(whole.reasoning + whole.text) == letters(text)
