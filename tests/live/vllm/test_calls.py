@@ -32,6 +32,8 @@ there. Nothing can be read from such a reply; that tokens were made and none cam
 
 @pytest.mark.timeout(600)
 async def test_a_hundred_of_a_hundred_calls_that_are_held_to_their_schema_fit_it(real: Real) -> None:
+    if real.name == "key":
+        pytest.skip("held in the same way with a key")
     assert await faults(Endpoint(real.base_url, real.sent_key), MODEL, at_once=16) == []
 
 
