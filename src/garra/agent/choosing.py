@@ -27,7 +27,8 @@ from garra.wire.messages import Assistant, System, ToolCall, User
 from garra.wire.request import ChatRequest
 
 TRIAL = User("List the files in the working folder. Use a tool.")
-TRIAL_TOKENS, CHOICE_TOKENS = 24, 8
+TRIAL_TOKENS, CHOICE_TOKENS = 64, 8
+"""A strong model may announce its call in a sentence or two before it makes it."""
 _CLOSING = "</answer>"
 
 
