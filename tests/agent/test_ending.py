@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from garra.agent.budget import estimate_tokens, fitted, result_limit, text_tokens, used_tokens
-from garra.agent.calls.described import LEAD, as_text, quoted
+from garra.agent.calls.described import LEAD, as_text
+from garra.agent.calls.neutral import neutral
 from garra.agent.events import Notice, ToolFinished, TurnEvent, TurnFinished
 from garra.errors import ContextOverflow
 from garra.sessions.entries import Entry, Failed, Head, Item, Said
@@ -154,7 +155,7 @@ async def test_what_a_tool_found_cannot_pass_for_the_end_of_its_result_or_for_a_
 def test_text_without_our_tags_is_left_alone() -> None:
     text = "if a < b: print('<b>tool_call</b>')"
 
-    assert quoted(text) == text
+    assert neutral(text) == text
 
 
 def test_the_results_of_one_step_are_one_message_where_they_are_sent_as_a_users() -> None:

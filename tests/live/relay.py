@@ -5,7 +5,7 @@ included, goes through to the real server.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -65,15 +65,23 @@ def _headers(body: bytes) -> dict[str, str]:
 async def relay(root_url: str, first: str, model: str) -> AsyncIterator[Relay]:
     """The relay, listening on the loopback address until the block is left."""
     made = Relay(root_url, first, model)
-    app = Starlette(routes=[Route("/{path:path}", made.answer, methods=["GET", "POST"])])
+    try:
+        async with listening(made.answer) as made.port:
+            yield made
+    finally:
+        await made.close()
+
+
+@asynccontextmanager
+async def listening(answer: Callable[[Request], Awaitable[Response]]) -> AsyncIterator[int]:
+    """A server that answers every request so; its port on the loopback address."""
+    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
     server = Server(Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
-    made.port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield made
+        yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         await serving
-        await made.close()

@@ -136,7 +136,7 @@ class Asking:
                 yield notice
         assert self.capabilities is not None
         request = await self._deadline.within(next_request(self.turn, self._record, self.capabilities))
-        chosen, toolbox = self.candidates.chosen, self._turn.toolbox
+        chosen = self.candidates.chosen
         async with AsyncExitStack() as stack:
             async with aclosing(self._wait_in_line(stack)) as waits:
                 async for wait in waits:
@@ -147,7 +147,7 @@ class Asking:
             thought = split_thinking(stream, opened=chosen.thinking.opens)
             if self.capabilities.chooses_first:
                 thought = choosing.without_tag(thought)
-            events = read_calls(thought, [*toolbox.specs(), *toolbox.others()])
+            events = read_calls(thought, self._turn.toolbox.callable_specs())
             await stack.enter_async_context(aclosing(events))
             while (event := await self._deadline.within(_next(events))) is not None:
                 self.reply.add(event)

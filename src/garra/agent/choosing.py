@@ -65,8 +65,7 @@ async def chosen_form(turn: Turn, request: ChatRequest) -> ChatRequest:
     asked = msgspec.structs.replace(request, max_tokens=CHOICE_TOKENS, params=_sober(request.params) | choice)
     if (await _whole(turn, asked)).text.strip() != OPEN:
         return request
-    specs = [*turn.toolbox.specs(), *turn.toolbox.others()]
-    held = described.constraint(specs, must_call=True, brief=False)
+    held = described.constraint(turn.toolbox.callable_specs(), must_call=True, brief=False)
     return msgspec.structs.replace(request, params=request.params | held)
 
 

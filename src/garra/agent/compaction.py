@@ -6,8 +6,7 @@ summary must hold is `summary`'s.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
-from functools import partial
+from contextlib import AsyncExitStack, aclosing
 
 import msgspec
 
@@ -16,6 +15,7 @@ from garra.agent.budget import LEAST_SHARE, estimate_tokens, text_tokens, used_t
 from garra.agent.candidates import Candidates
 from garra.agent.cut import Cut, Room, find_cut
 from garra.agent.events import Notice, TurnEvent
+from garra.agent.holding import hold_session
 from garra.agent.summarising import Writer, Written, summary_limit, write
 from garra.agent.thresholds import compact_at
 from garra.agent.turn import Turn, stored_prefix
@@ -27,16 +27,13 @@ from garra.errors import (
     ModelNotFound,
     ModelUnreachable,
     ServerBusy,
-    SessionError,
-    StoreError,
     StreamBroken,
 )
 from garra.models.catalogue import Chosen
 from garra.models.thinking import with_thinking
 from garra.sessions.entries import Compacted, Entry, Head, NewEntry, Said
 from garra.sessions.keys import agent_of
-from garra.sessions.lease import turn_lease
-from garra.sessions.transcript import history, mend
+from garra.sessions.transcript import history
 from garra.wire.messages import System, User
 
 __all__ = ["CompactionSettings", "can_compact", "compact_session", "summarise", "told"]
@@ -87,15 +84,9 @@ def _is_hopeless(turn: Turn, entries: Sequence[Entry], prefix: Head) -> bool:
 async def compact_session(turn: Turn, instructions: str = "") -> AsyncGenerator[TurnEvent]:
     """Compact a session because the person wants it. Close the generator to cancel: the session is then as it was."""
     async with AsyncExitStack() as stack:
-        lease = partial(turn_lease, turn.state, turn.key)
-        try:
-            await stack.enter_async_context(lease(wait=False))
-        except StoreError:
-            raise
-        except SessionError as held:
-            yield Notice(f"Waiting for the turn that is under way in this session ({held}).")
-            await stack.enter_async_context(lease())
-        await mend(turn.store, turn.key)
+        async with aclosing(hold_session(turn, stack)) as waiting:
+            async for notice in waiting:
+                yield notice
         entries = await turn.store.entries(turn.key)
         turn = msgspec.structs.replace(turn, chosen=Candidates(turn, entries).chosen)
         prefix = stored_prefix(entries, await turn.models.capabilities(turn.chosen)) if entries else None

@@ -9,7 +9,6 @@ sits.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
-from functools import partial
 from typing import TypeAlias
 
 import msgspec
@@ -20,6 +19,7 @@ from garra.agent.calling import run_call
 from garra.agent.clock import Deadline
 from garra.agent.ending import cut_result, notice_of
 from garra.agent.events import Accepted, Notice, ToolFinished, ToolProgress, ToolStarted, TurnEvent, TurnFinished
+from garra.agent.holding import hold_session
 from garra.agent.prompt import stamped
 from garra.agent.record import Record
 from garra.agent.turn import Turn
@@ -31,13 +31,9 @@ from garra.errors import (
     ModelNotFound,
     ModelUnreachable,
     RequestRefused,
-    SessionError,
     StepLimit,
-    StoreError,
 )
 from garra.sessions.entries import Failed, Said, Status
-from garra.sessions.lease import turn_lease
-from garra.sessions.transcript import mend
 from garra.wire.events import Reply
 from garra.wire.messages import Assistant, ToolCall, ToolResult, User
 
@@ -48,15 +44,9 @@ _NOT_READ = (ContextOverflow, ModelUnreachable, AuthRejected, ModelNotFound, Req
 async def run_turn(turn: Turn, text: str) -> TurnEvents:
     """Take one message of the person's to its reply. Close the generator to cancel: what had arrived is kept."""
     async with AsyncExitStack() as stack:
-        lease = partial(turn_lease, turn.state, turn.key)
-        try:
-            await stack.enter_async_context(lease(wait=False))
-        except StoreError:
-            raise  # nobody holds it: it cannot be had
-        except SessionError as held:
-            yield Notice(f"Waiting for the turn that is under way in this session ({held}).")
-            await stack.enter_async_context(lease())
-        await mend(turn.store, turn.key)
+        async with aclosing(hold_session(turn, stack)) as waiting:
+            async for notice in waiting:
+                yield notice
         running = _Running(turn, Record(turn, await turn.store.entries(turn.key)))
         async with aclosing(running.run(text)) as events:
             async for event in events:
@@ -127,8 +117,7 @@ class _Running:
     def _repaired(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
         from garra.agent.calls.repair import repaired
 
-        toolbox = self._turn.toolbox
-        specs = {spec.name: spec for spec in (*toolbox.specs(), *toolbox.others())}
+        specs = {spec.name: spec for spec in self._turn.toolbox.callable_specs()}
         return tuple(repaired(call, specs.get(call.name)) for call in calls)
 
     async def _call(self, call: ToolCall, cut: ToolResult | None) -> TurnEvents:

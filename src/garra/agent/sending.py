@@ -49,4 +49,4 @@ def _constraint(turn: Turn, prefix: Head, capabilities: Capabilities) -> dict[st
     person put there stays."""
     if not is_described(prefix) or not capabilities.holds_calls or "structured_outputs" in turn.chosen.params:
         return {}
-    return constraint([*turn.toolbox.specs(), *turn.toolbox.others()])
+    return constraint(turn.toolbox.callable_specs())

@@ -18,7 +18,6 @@ from garra.wire.http import Http
 from garra.wire.messages import Message, ToolSpec
 from garra.wire.request import ChatRequest
 
-COUNT_TIMEOUT_S = 10.0
 _SAME = (
     "model",
     "messages",

@@ -45,6 +45,10 @@ class Toolbox:
         """The tools that `find_tools` finds, sorted by name. They can be called by name all the same."""
         return tuple(tool.spec for tool in self._tools.values() if not tool.carried)
 
+    def callable_specs(self) -> tuple[ToolSpec, ...]:
+        """Every tool that a call may name: those that requests carry, then the others."""
+        return (*self.specs(), *self.others())
+
     def directory(self) -> str:
         """One line for the system prompt with the names of the other tools; empty when there are none."""
         names = ", ".join(spec.name for spec in self.others())

@@ -5,20 +5,17 @@ server's own parser and stream carry it. All other requests go through as they a
 as the client sent it, with the tokens that the server then counted.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
-from uvicorn import Config, Server
 
 from garra.wire.http import Http
+from tests.live.relay import listening
 from tests.live.vllm.real import Real
 
 CALL = r'<tool_call>\n\{"name": "read", "arguments": \{"path": "note\.txt"\}\}\n</tool_call>'
@@ -96,15 +93,8 @@ def _headers(request: Request) -> dict[str, str]:
 async def forcing(real: Real) -> AsyncIterator[Forcing]:
     """The relay, listening on the loopback address until the block is left."""
     made = Forcing(real)
-    app = Starlette(routes=[Route("/{path:path}", made.answer, methods=["GET", "POST"])])
-    server = Server(Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    made.port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield made
+        async with listening(made.answer) as made.port:
+            yield made
     finally:
-        server.should_exit = True
-        await serving
         await made.close()

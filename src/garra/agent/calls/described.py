@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from garra.agent.calls.hermes import CLOSE, OPEN
-from garra.agent.calls.neutral import neutral, neutral_results
+from garra.agent.calls.neutral import neutral_results
 from garra.wire.messages import Assistant, Message, System, ToolResult, ToolSpec, User
 
 END = "}\n" + CLOSE
@@ -83,11 +83,6 @@ def no_call() -> dict[str, Any]:
 def _tag(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     content = {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": _SPACES}
     return {"begin": _begin(name), "content": content, "end": END}
-
-
-def quoted(text: str) -> str:
-    """Text from elsewhere, made plain: it can neither end its result nor pass for a call (`neutral`)."""
-    return neutral(text)
 
 
 def as_text(messages: Sequence[Message]) -> list[Message]:
