@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from garra.errors import SessionError
+from garra.sessions.entries import Setting
 from garra.sessions.store import Entry, Failed, Head, Item, NewEntry, Said, Store, Unknown
 from garra.sessions.transcript import head
 from garra.wire.events import Usage
@@ -42,6 +43,19 @@ def said(text: str) -> NewEntry:
 
 def items(entries: tuple[Entry, ...]) -> tuple[Item | Unknown, ...]:
     return tuple(entry.item for entry in entries)
+
+
+async def test_what_was_chosen_for_a_session_is_read_without_the_rest_of_it(store: Store) -> None:
+    await store.append(
+        KEY, NewEntry(Setting("model", "a/b")), NewEntry(Said(User("hi"))), NewEntry(Setting("model", ""))
+    )
+
+    assert [(entry.seq, entry.item) for entry in await store.settings(KEY)] == [
+        (1, Setting("model", "a/b")),
+        (3, Setting("model", "")),
+    ]
+    await store.reset(KEY)
+    assert await store.settings(KEY) == ()
 
 
 async def test_every_kind_of_item_comes_back_as_it_was_after_the_file_was_closed(path: Path) -> None:

@@ -90,8 +90,8 @@ class _Report:
         from garra.sessions.keys import agent_of
 
         if self.printer:
-            entries = await room.store.entries(self.key)
-            self.printer.show_reasoning(shown_reasoning(room.app.configuration, agent_of(self.key), entries))
+            settings = await room.store.settings(self.key)
+            self.printer.show_reasoning(shown_reasoning(room.app.configuration, agent_of(self.key), settings))
         try:
             async with aclosing(run_turn(await room.turn(self.key, toolbox, model), text)) as events:
                 async for event in events:

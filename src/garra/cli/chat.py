@@ -89,8 +89,8 @@ class Chat:
         return None if task.cancelled() else task.result()
 
     async def _turn(self, text: str) -> bool:
-        entries = await self.room.store.entries(self.key)
-        self._printer.show_reasoning(shown_reasoning(self.room.app.configuration, agent_of(self.key), entries))
+        settings = await self.room.store.settings(self.key)
+        self._printer.show_reasoning(shown_reasoning(self.room.app.configuration, agent_of(self.key), settings))
         async with aclosing(run_turn(await self.make_turn(), text)) as events:
             async for event in events:
                 self._printer.event(event)
@@ -106,7 +106,7 @@ class Chat:
 
     async def choose(self, ref: str | None = None) -> "Chosen":
         """The model that is named, else the one that answers in this conversation."""
-        wish = ref or self.model or setting(await self.room.store.entries(self.key), "model")
+        wish = ref or self.model or setting(await self.room.store.settings(self.key), "model")
         return await self.room.models.choose(wish or None, agent_of(self.key))
 
     async def choose_for_good(self, ref: str) -> None:

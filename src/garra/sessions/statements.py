@@ -49,13 +49,13 @@ def append(db: sqlite3.Connection, key: str, session_id: str | None, new: Sequen
     return tuple(Entry(found_id, seq, at, item) for seq, (_, item) in enumerate(items, last + 1))
 
 
-def entries(db: sqlite3.Connection, key: str, session_id: str | None) -> tuple[Entry, ...]:
-    """All entries of a key's current session, or of the one that is named, in order."""
+def entries(db: sqlite3.Connection, key: str, session_id: str | None = None, kind: str = "") -> tuple[Entry, ...]:
+    """The entries of a key's current session, or of the one that is named, in order: all, or those of one kind."""
     found = _find(db, key, session_id)
     if found is None:
         return ()
-    rows = db.execute("SELECT seq, at, item FROM entries WHERE session = ? ORDER BY seq", found[:1])
-    return tuple(Entry(found[1], seq, at, decode(data)) for seq, at, data in rows)
+    chosen = "SELECT seq, at, item FROM entries WHERE session = ? AND ? IN ('', kind) ORDER BY seq"
+    return tuple(Entry(found[1], seq, at, decode(data)) for seq, at, data in db.execute(chosen, (found[0], kind)))
 
 
 def begin_session(db: sqlite3.Connection, key: str) -> str:

@@ -53,6 +53,10 @@ class Store:
         """The whole transcript of the key's current session, or of the one that is named; empty for an unknown key."""
         return await self._thread.run(partial(statements.entries, key=key, session_id=session_id))
 
+    async def settings(self, key: str) -> tuple[Entry, ...]:
+        """What the person chose for the key's current session, without the rest of the transcript."""
+        return await self._thread.run(partial(statements.entries, key=key, kind="setting"))
+
     async def sessions(self, *, limit: int | None = None, past: bool = False) -> tuple[SessionInfo, ...]:
         """The current session of every key, the last one used first; with `past`, those before a reset as well."""
         return await self._thread.run(partial(statements.sessions, limit=limit, past=past))

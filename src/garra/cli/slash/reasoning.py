@@ -19,6 +19,6 @@ async def run(chat: "Chat", argument: str) -> None:
     if word:
         value = "" if word == "default" else word
         await chat.room.store.append(chat.key, NewEntry(Setting("reasoning", value)))
-    entries = await chat.room.store.entries(chat.key)
-    mode = shown_reasoning(chat.room.app.configuration, agent_of(chat.key), entries)
+    settings = await chat.room.store.settings(chat.key)
+    mode = shown_reasoning(chat.room.app.configuration, agent_of(chat.key), settings)
     chat.say(f"Reasoning: {mode} ({MODES[mode]})")

@@ -28,7 +28,7 @@ async def run(chat: "Chat", argument: str) -> None:
         await chat.room.store.append(chat.key, NewEntry(Setting("thinking", level)))
         chat.say(f"From here on: {_in_words(with_thinking(chosen, level or None), level)}")
     else:
-        wish = setting(await chat.room.store.entries(chat.key), "thinking")
+        wish = setting(await chat.room.store.settings(chat.key), "thinking")
         for line in _state(with_thinking(chosen, wish or None), wish):
             chat.say(line)
 
